@@ -1,0 +1,140 @@
+"""What a task provides: problems drawn from a dataset, and their scores. Trusted code; methods never see this side."""
+
+import hashlib
+import hmac
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.suite.datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a score means, so that a board can show it without knowing the task.
+
+    family: ``accuracy``, ``privacy``, ``fairness`` or ``cost``. better: ``higher``, ``lower``, or ``none`` where the
+    value is a fact and no goal. low, high: the range it can take. doc: one sentence, with the source of the formula.
+    """
+
+    name: str
+    title: str
+    family: str
+    better: str
+    doc: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one cell. ``value`` is None where the metric is undefined, never 0; ``n`` counts what it rests on.
+
+    group: the part of the records it speaks of, as ``attribute=value`` (``race=black``, ``race=black,sex=female``),
+    ``black-white`` for a signed gap, empty for all. low, high: the 95 % interval. replicates: bootstrap values of a
+    ranked metric; number b is drawn with the same resampling for every method of the problem, so that they pair.
+    """
+
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    group: str = ""
+    replicates: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Want:
+    """The answer an ask must bring: a finite float array of this shape, each value within [low, high]."""
+
+    shape: tuple[int, ...]
+    low: float = -np.inf
+    high: float = np.inf
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call of the method: ``verb`` is its name there, ``give`` the record of arrays it gets, ``want`` its answer.
+
+    ``fit`` also gets the budget and answers nothing.
+    """
+
+    verb: str
+    give: Any
+    want: Want | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The trusted side's half of a problem: whatever ``score`` needs, the coins among it. It never leaves."""
+
+    hidden: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What one (dataset, seed) asks of a method, in order, and what the suite keeps back."""
+
+    asks: Sequence[Ask]
+    answers: Answers
+
+
+class Draw:
+    """The secret randomness of one (key, task, dataset, seed): the same on every machine that holds the key."""
+
+    def __init__(self, key: bytes, task: str, dataset: str, seed: int) -> None:
+        self._secret = hmac.digest(key, json.dumps([task, dataset, seed]).encode(), hashlib.sha256)
+        self._dataset_secret = hmac.digest(key, json.dumps([task, dataset]).encode(), hashlib.sha256)
+        self.seed = seed
+
+    def rng(self, purpose: str, *, every_seed: bool = False) -> np.random.Generator:
+        """A generator for one purpose; with ``every_seed`` it is the same for all seeds of the dataset (folds)."""
+        secret = self._dataset_secret if every_seed else self._secret
+        return np.random.default_rng(int.from_bytes(hmac.digest(secret, purpose.encode(), hashlib.sha256), "big"))
+
+    @property
+    def digest(self) -> str:
+        """Names the problem without giving it away: cells of equal digest were asked the same."""
+        return hmac.digest(self._secret, b"digest", hashlib.sha256).hex()[:16]
+
+
+class Task(ABC):
+    """A standardized task. ``version`` rises whenever its draws or scores change, and every cell with it."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    title: ClassVar[str]
+    embedded: ClassVar[str]
+    """The dataset that needs no download: what ``check`` and a bare ``run`` use."""
+    datasets: ClassVar[Mapping[str, Dataset]]
+    metrics: ClassVar[Sequence[Metric]]
+    """In the order in which a board shows them."""
+    headline: ClassVar[str]
+    """The metric that ranks."""
+    shown: ClassVar[Sequence[str]]
+    """The metrics a table shows before it is asked for more; the headline first."""
+    declares: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What a method may declare for this task, as a class attribute, and the values it may take; the first is assumed."""
+    unranked: ClassVar[frozenset[str]] = frozenset()
+    """Datasets too small to separate methods: scored and shown, never ranked."""
+
+    @abstractmethod
+    def load(self, dataset: str, cache: Path) -> Any:
+        """Read a dataset whole, once a worker; what it returns is plain arrays and travels between nodes."""
+
+    @abstractmethod
+    def draw(self, data: Any, draw: Draw, declared: Mapping[str, str], *, small: bool = False) -> Problem:
+        """Make the problem of one draw; ``small`` is a quick one for ``check``."""
+
+    @abstractmethod
+    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str],
+              draw: Draw) -> list[Score]:
+        """Compute accuracy, fairness and leakage from the answers, one an ask. Pure: equal input, equal output."""
