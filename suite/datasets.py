@@ -16,7 +16,7 @@ class File:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a dataset is, where its bytes come from, and under which terms. Embedded ones have no files."""
+    """What a dataset is, where its bytes come from, and under which terms. Embedded ones: no files but a version."""
 
     name: str
     title: str
@@ -24,3 +24,4 @@ class Dataset:
     source: str
     files: Sequence[File] = ()
     by_hand: str = ""
+    version: str = ""
