@@ -87,6 +87,19 @@ class Problem:
     answers: Answers
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What a task makes of a method's answers.
+
+    scores: its accuracy and fairness. coin: (m,) bool, canary i was among the training records; membership: (m,)
+    float, the higher the likelier the answers make it that it was; from these two the suite measures leakage.
+    """
+
+    scores: Sequence[Score]
+    coin: npt.NDArray[np.bool_]
+    membership: npt.NDArray[np.float64]
+
+
 class Draw:
     """The secret randomness of one (key, task, dataset, seed): the same on every machine that holds the key."""
 
@@ -136,5 +149,8 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str],
-              draw: Draw) -> list[Score]:
-        """Compute accuracy, fairness and leakage from the answers, one an ask. Pure: equal input, equal output."""
+              draw: Draw) -> Scored:
+        """Compute accuracy, fairness and the canaries' membership scores from the answers, one an ask.
+
+        Pure: equal input, equal output. Its random numbers, if any, come from ``draw``.
+        """

@@ -1,0 +1,149 @@
+"""One cell from start to finish, as ordinary Python: draw, ask the guest, check, score, and tell where it came from."""
+
+import platform
+import socket
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from fourfold.suite import protocol, sandbox
+from fourfold.suite.cell import Cell
+from fourfold.suite.pack import Pack
+from fourfold.suite.task import Draw, Problem, Score, Task
+from fourfold.suite.visit import Visit, visit
+from fourfold.suite.warm import GuestLost, Parents
+
+FAMILIES = {metric.name: metric.family for metric in protocol.PRIVACY + protocol.COST}
+_REPORTED = ("fourfold", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lightgbm", "fairlearn", "torch", "opacus", "ray")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell and the method that fills it."""
+
+    cell: Cell
+    pack: Pack
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one cell came to: its rows for the store, and their provenance."""
+
+    cell: Cell
+    status: str
+    reason: str
+    rows: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+
+def declared(task: Task, pack: Pack) -> dict[str, str]:
+    """What the method declares of what the task lets it declare; the first of the values where it is silent."""
+    return {name: str(pack.declared.get(name, values[0])) for name, values in task.declares.items()}
+
+
+class Evaluator:
+    """Scores cells one after the other, keeping warm what they share: parents, problems, unpacked methods."""
+
+    def __init__(self, key: bytes, folder: Path) -> None:
+        self._key, self._folder = key, folder
+        self._parents = Parents()
+        self._problems: OrderedDict[tuple[Any, ...], Problem] = OrderedDict()
+
+    def run(self, job: Job, task: Task, data: Any, python: str = sys.executable) -> Result:
+        """Score one cell. What the method does wrong is in the result; GuestLost means that a machine failed."""
+        cell, pack = job.cell, job.pack
+        started, loaded = time.time(), time.monotonic()
+        draw = Draw(self._key, cell.task, cell.dataset, cell.seed)
+        options = declared(task, pack)
+        problem = self._problem(task, data, draw, options, cell.dataset)
+        parent = self._parents.get(pack.imports, cell.budget.cpus, python)
+        try:
+            seen = visit(parent, str(pack.unpack(self._folder)), pack.klass, dict(cell.parameters), cell.budget, problem.asks)
+        except GuestLost:
+            self._parents.drop(parent)
+            raise
+        scores = self._scores(job, task, problem, seen, options, draw) if seen.status == "ok" else []
+        queries = sum(ask.want.shape[0] for ask in problem.asks if ask.want)
+        scores += protocol.cost_scores(seen, queries)
+        rows = _rows(cell, task, scores, seen)
+        return Result(cell, seen.status, seen.reason, rows, _provenance(cell, seen, started, time.monotonic() - loaded))
+
+    def _problem(self, task: Task, data: Any, draw: Draw, options: Mapping[str, str], dataset: str) -> Problem:
+        """The problem of this draw, kept for the methods that are asked it next."""
+        key = (task.name, dataset, draw.digest, tuple(sorted(options.items())))
+        if key not in self._problems:
+            while len(self._problems) >= 2:
+                self._problems.popitem(last=False)
+            self._problems[key] = task.draw(data, draw, options)
+        self._problems.move_to_end(key)
+        return self._problems[key]
+
+    def _scores(self, job: Job, task: Task, problem: Problem, seen: Visit, options: Mapping[str, str], draw: Draw) -> list[Score]:
+        scored = task.score(problem, seen.answers, options, draw)
+        try:
+            private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), seen.ledger, scored)
+        except ValueError as error:
+            seen.status, seen.reason = "invalid-output", f"the ledger is not one: {error}"
+            return []
+        return [*scored.scores, *private]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._parents.__exit__(*error)
+
+
+def _rows(cell: Cell, task: Task, scores: list[Score], seen: Visit) -> list[dict[str, Any]]:
+    """The store's rows of one cell; one that failed has a row that says so and what it cost until then."""
+    families = FAMILIES | {metric.name: metric.family for metric in task.metrics}
+    shared = cell.row() | {"status": seen.status, "reason": seen.reason}
+    if seen.status != "ok":
+        scores = [Score("", None), *scores]
+    return [shared | {
+        "family": families.get(score.metric, ""), "metric": score.metric, "group": score.group, "value": _number(score.value),
+        "low": _number(score.low), "high": _number(score.high), "n": int(score.n), "replicates": score.replicates,
+    } for score in scores]
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[str, Any]:
+    return {
+        "task_version": cell.task_version, "dataset_checksum": cell.dataset_checksum, "draw": cell.draw,
+        "budget": vars(cell.budget) | {"epsilon": str(cell.budget.epsilon)}, "versions": versions(),
+        "host": socket.gethostname(), "device": cell.budget.device, "confinement": sandbox.CONFINEMENT,
+        "started": started, "wall": wall, "guest_start": seen.start, "log": seen.log,
+        "ledger": [vars(mechanism) for mechanism in seen.ledger],
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of Python, of the system and of the packages that scores depend on, as installed here."""
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in _REPORTED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def lost(cell: Cell, reason: str) -> Result:
+    """The result of a cell whose machine failed once too often."""
+    seen = Visit("lost", reason)
+    row = cell.row() | {"status": "lost", "reason": reason, "family": "", "metric": "", "group": "", "value": None,
+                        "low": None, "high": None, "n": 0, "replicates": None}
+    return Result(cell, "lost", reason, [row], _provenance(cell, seen, time.time(), 0.0))

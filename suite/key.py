@@ -1,0 +1,39 @@
+"""The secret that seeds every draw of a results folder: whoever lacks it cannot know folds, canaries or coins."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+class BadKey(ValueError):
+    """A key file that is none."""
+
+
+def read(path: Path) -> bytes:
+    """The key in ``path``, made at random where there is none, readable by its owner alone.
+
+    Two folders with one key hold cells that merge and pair; ``verify`` needs the key of the results it checks.
+    """
+    try:
+        text = path.read_text().strip()
+    except FileNotFoundError:
+        return _made(path)
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) < 16:
+        raise BadKey(f"{path} holds no key: 32 or more hexadecimal digits were expected; "
+                        "restore it from a copy, or move it away to start afresh with other draws")
+    return key
+
+
+def _made(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return read(path)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+    return read(path)

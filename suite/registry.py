@@ -1,0 +1,89 @@
+"""Tasks and methods by name: those that installed packages plug in, and methods in files and folders."""
+
+import difflib
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from fourfold.suite import pack
+from fourfold.suite.method import Value
+from fourfold.suite.pack import Pack
+from fourfold.suite.task import Task
+
+_SELECTOR = re.compile(r"(?P<name>[^\[\]]+?)(?:\[(?P<inside>[^\[\]]*)\])?")
+
+
+class UnknownName(ValueError):
+    """A name that nothing bears; the message offers the nearest."""
+
+
+def nearest(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a name that is not known, with the nearest that is."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, 1)
+    return UnknownName(f"there is no {kind} {name}; " + (f"did you mean {near[0]}?" if near else f"there is {', '.join(known) or 'none'}"))
+
+
+@cache
+def _plugged(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def task_names() -> list[str]:
+    """The names of all tasks there are."""
+    return sorted(_plugged("fourfold.tasks"))
+
+
+@cache
+def task(name: str) -> Task:
+    """The task of this name. Raises UnknownName; an ImportError names the extra that is missing."""
+    points = _plugged("fourfold.tasks")
+    if name not in points:
+        raise nearest("task", name, points)
+    return points[name].load()()  # type: ignore[no-any-return]
+
+
+def method_names() -> list[str]:
+    """The names of all methods that installed packages bring."""
+    return sorted(_plugged("fourfold.methods"))
+
+
+@cache
+def installed(name: str) -> Pack:
+    """An installed method, read from its file and not imported: a module is one file, a package its folder."""
+    points = _plugged("fourfold.methods")
+    if name not in points:
+        raise nearest("method", name, points)
+    spec = importlib.util.find_spec(points[name].module)
+    if spec is None or not spec.origin:
+        raise UnknownName(f"the method {name} is registered as {points[name].value}, which is not installed")
+    origin = Path(spec.origin)
+    return pack.read(origin.parent if origin.name == "__init__.py" else origin, points[name].attr, name)
+
+
+def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
+    """A method and its parameters from ``name[a=1,b=x]``; a path to a file or folder, with ``:Class``, is a name too.
+
+    Raises UnknownName or PackError.
+    """
+    match = _SELECTOR.fullmatch(selector.strip())
+    if not match:
+        raise UnknownName(f"{selector!r} does not select a method; write name, name[parameter=value,...] or a path")
+    given = {}
+    for item in filter(None, (match["inside"] or "").split(",")):
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UnknownName(f"in {selector!r}, {item!r} sets nothing; write parameter=value")
+        given[name.strip()] = value.strip()
+    found = _find(match["name"])
+    return found, pack.set_parameters(found, given)
+
+
+def _find(name: str) -> Pack:
+    path, _, klass = name.partition(":")
+    if Path(path).exists() or path.endswith(".py") or "/" in path:
+        return pack.read(Path(path), klass)
+    return installed(name)
