@@ -1,5 +1,6 @@
 """The scorecard that lenders use."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ class Scorecard(Method):
             (KBinsDiscretizer(BINS, strategy="quantile", quantile_method="averaged_inverted_cdf", subsample=None),
              np.flatnonzero(distinct > BINS)))
         self.model = make_pipeline(bins, LogisticRegression(C=1 / self.strength, max_iter=1000))
-        self.model.fit(train.features, train.label)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Bins whose width are too small")  # deciles that coincide share a bin
+            self.model.fit(train.features, train.label)
 
     def predict(self, query: Any) -> np.ndarray:
         """Return the probability of default."""
