@@ -1,0 +1,205 @@
+"""The board: every standing summed over its seeds and ranked, with what is known of its task and its methods."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fourfold.leaderboard import ranking
+from fourfold.leaderboard.standing import Row, Standing, standings
+from fourfold.leaderboard.summary import Summary, summed
+
+Card = Mapping[str, Any]
+RUNGS = ("none", "claimed", "accounted", "verified")
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A standing with its summary and its ranks.
+
+    titles: a row each, unique. tracks: the rows of one compete with each other alone. ranks: (rows, 2), first and
+    last, zeros where not ranked. states: of each row ``ranked``, ``unranked`` (the dataset ranks nobody),
+    ``incomplete``, ``failed`` (no cell ended well), ``undefined`` (the headline has no value) or ``refuted``, and why.
+    """
+
+    standing: Standing
+    summary: Summary
+    task: Card
+    titles: Sequence[str]
+    tracks: npt.NDArray[np.object_]
+    states: Sequence[tuple[str, str]]
+    ranks: npt.NDArray[np.int64]
+
+    @cached_property
+    def headline(self) -> dict[str, Any]:
+        """The metric that ranks."""
+        return self.metric(str(self.task.get("headline", "")))
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Ranked rows first, by track, rank and headline; then the others, by headline."""
+        column = self.standing.column(self.headline["name"])
+        value = np.full(len(self.titles), np.nan) if column is None else self.summary.mean[:, column]
+        signed = np.nan_to_num(-value if self.headline["better"] == "higher" else value, nan=np.inf)
+        first = default_track(self.task)
+        return sorted(
+            range(len(self.titles)),
+            key=lambda row: (
+                not self.sound[row],
+                self.tracks[row] != first,
+                self.tracks[row],
+                *self.ranks[row],
+                signed[row],
+                self.titles[row],
+            ),
+        )
+
+    @cached_property
+    def sound(self) -> npt.NDArray[np.bool_]:
+        """The rows that may be compared: complete, defined and not refuted, whether or not the dataset ranks."""
+        return np.array([state in ("ranked", "unranked") for state, _ in self.states], bool)
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The task's metrics by name."""
+        return {metric["name"]: dict(metric) for metric in self.task.get("metrics", ())}
+
+    def metric(self, name: str) -> dict[str, Any]:
+        """What a metric means; one that the task does not describe is a fact without a goal."""
+        plain = {
+            "name": name,
+            "title": name.replace("_", " "),
+            "family": "",
+            "better": "none",
+            "doc": "",
+            "unit": "",
+            "low": None,
+            "high": None,
+        }
+        return plain | self.metrics.get(name, {})
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """The columns a table shows unasked: the task's choice, by attribute where it has no value over all records."""
+        chosen: list[int | None] = []
+        for name in self.task.get("shown", ()):
+            groups = sorted(group for metric, group in self.standing.columns if metric == name)
+            whole = [group for group in groups if not group] or [
+                group for group in groups if not set("=:,") & set(group)
+            ]
+            chosen += [self.standing.column(name, group) for group in whole]
+        return list(dict.fromkeys(column for column in chosen if column is not None))
+
+    def title(self, column: int) -> str:
+        """A column's heading: the metric, and the part of the records it speaks of."""
+        name, group = self.standing.columns[column]
+        return f"{self.metric(name)['title']} · {group}" if group else str(self.metric(name)["title"])
+
+    def rank(self, row: int) -> str:
+        """``1–3``, ``2``, or '' for a row that is not ranked."""
+        first, last = self.ranks[row]
+        return "" if first == 0 else f"{first}" if first == last else f"{first}–{last}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """All standings of a store, in (task, dataset) order, with the cards of its tasks and (by digest) of its methods.
+
+    skipped: the files that were not read, each with why. cells: how many were. made: when, UTC. provenance: by cell.
+    """
+
+    standings: Sequence[Ranked]
+    tasks: Mapping[str, Card]
+    methods: Mapping[str, Card]
+    skipped: Sequence[tuple[str, str]]
+    cells: int
+    made: datetime
+    provenance: Mapping[str, Card]
+
+
+def default_track(task: Card) -> str:
+    """The track of a method that declares none."""
+    return str((*task.get("declares", {}).get("track", ()), "")[0])
+
+
+def build(
+    rows: pa.Table,
+    tasks: Mapping[str, Card],
+    methods: Mapping[str, Card],
+    *,
+    skipped: Sequence[tuple[str, str]] = (),
+    provenance: Mapping[str, Card] | None = None,
+    made: datetime | None = None,
+) -> Board:
+    """Sum, compare and rank the rows of a store (its schema). tasks: cards by name. methods: cards by digest."""
+    provenance = provenance or {}
+    problems = {
+        cell: f"{card.get('task_version')} {card.get('dataset_checksum')} {card.get('draw')}"
+        for cell, card in provenance.items()
+    }
+    headlines = {name: str(card.get("headline", "")) for name, card in tasks.items()}
+    found = [
+        _ranked(standing, tasks.get(standing.task, {}), methods) for standing in standings(rows, headlines, problems)
+    ]
+    return Board(found, tasks, methods, skipped, len(rows["cell"].unique()), made or datetime.now(UTC), provenance)
+
+
+def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Ranked:
+    metrics = {metric["name"]: metric for metric in task.get("metrics", ())}
+    summary = summed(standing, metrics, str(task.get("headline", "")))
+    tracks = np.array(
+        [methods.get(row.digest, {}).get("declared", {}).get("track", default_track(task)) for row in standing.rows],
+        object,
+    )
+    states = [_state(standing, task, row, summary) for row in range(len(standing.rows))]
+    ranked = np.array([state == "ranked" for state, _ in states], bool)
+    ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
+    return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks)
+
+
+def _state(standing: Standing, task: Card, row: int, summary: Summary) -> tuple[str, str]:
+    """Whether a row may be ranked, and in words why not."""
+    well = int(standing.ok[row, : standing.asked].sum())
+    refuted, headline = standing.column("refuted"), standing.column(str(task.get("headline", "")))
+    if refuted is not None and np.nanmax(standing.value[row, refuted], initial=0) > 0:
+        return "refuted", "what was measured contradicts the epsilon that was claimed or accounted"
+    if not standing.ok[row].any():
+        first = next((failure for failure in standing.failures if failure.row == row), None)
+        return "failed", f"{first.status}: {first.reason}" if first else "no cell ended well"
+    if well < standing.asked:
+        return "incomplete", f"{well} of {standing.asked} seeds ended well"
+    if headline is None or np.isnan(standing.value[row, headline, : standing.asked]).any():
+        return "undefined", "the headline has no value on some seed"
+    if summary.replicates is not None and np.isnan(summary.replicates[row]).any():
+        return "undefined", "the headline is undefined in over a tenth of the resamples"
+    if standing.dataset in task.get("unranked", ()):
+        return "unranked", "this dataset is too small to tell methods apart; it ranks nobody"
+    return "ranked", ""
+
+
+def _titles(rows: Sequence[Row]) -> list[str]:
+    """``name[parameters] ε=3``; with the digest where two would be called the same."""
+    plain = [_title(row) for row in rows]
+    times = Counter(plain)
+    told = [f"{title} #{row.digest[:8]}" if times[title] > 1 else title for title, row in zip(plain, rows, strict=True)]
+    times = Counter(told)
+    return [f"{title} δ={row.delta:g}" if times[title] > 1 else title for title, row in zip(told, rows, strict=True)]
+
+
+def _title(row: Row) -> str:
+    try:
+        given = dict(json.loads(row.parameters or "{}"))
+    except (ValueError, TypeError):
+        given = {"parameters": row.parameters}
+    inside = ",".join(f"{name}={value}" for name, value in sorted(given.items()))
+    return (f"{row.method}[{inside}]" if inside else row.method) + (
+        f" ε={row.epsilon:g}" if math.isfinite(row.epsilon) else ""
+    )

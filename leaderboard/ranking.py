@@ -1,0 +1,113 @@
+"""Who is better than whom, and what rank follows. Pure functions on arrays; rows are methods, in any order.
+
+A rank is an interval. Row i beats row j where the paired interval of their difference leaves zero out; the rank
+interval of i runs from one more than the number of rows that beat it to the number of rows that it does not beat,
+itself among them. Rows that nothing tells apart therefore share a rank. The same counting serves any narrower field
+(``rank_intervals`` with fewer rows eligible), which is how a page recomputes ranks under a constraint.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+CONFIDENCE = 0.95
+
+
+def beats_by_replicates(replicates: Floats, higher_is_better: bool) -> Bools:
+    """Paired bootstrap: (rows, rows), true where the row's interval of differences to the column lies on its good side.
+
+    replicates: (rows, R), column r the same resampling for every row. The interval is the two-sided percentile interval
+    at ``CONFIDENCE`` (Efron & Tibshirani 1993, section 13.3), so i beats j where less than (1 - CONFIDENCE) / 2 of the R
+    differences fail to favour i (a tie fails), as in ``bootstrap.rank_intervals``. A row with a NaN neither beats nor is
+    beaten.
+    """
+    known = ~np.isnan(replicates).any(axis=1)
+    rows = np.flatnonzero(known)
+    signed = replicates[rows] if higher_is_better else -replicates[rows]
+    order = np.argsort(-signed.mean(axis=1), kind="stable")
+    signed, rows = np.ascontiguousarray(signed[order]), rows[order]
+    allowed = round((1 - CONFIDENCE) / 2 * replicates.shape[1], 9)
+    beats = np.zeros((len(replicates), len(replicates)), bool)
+    for place in range(len(rows) - 1):  # only a row of higher mean can beat another
+        against = np.count_nonzero(signed[place] <= signed[place + 1 :], axis=1)
+        beats[rows[place], rows[place + 1 :]] = against < allowed
+    return beats
+
+
+def beats_by_seeds(values: Floats, higher_is_better: bool) -> Bools:
+    """Paired t intervals over seeds, for a metric without replicates: (rows, rows) as ``beats_by_replicates``.
+
+    values: (rows, seeds), NaN where a cell is missing; such a row beats nothing. One seed tells nothing apart.
+    """
+    from scipy.stats import t
+
+    rows, seeds = values.shape
+    known: Bools = ~np.isnan(values).any(axis=1)
+    if seeds < 2:
+        return np.zeros((rows, rows), bool)
+    signed = np.where(known[:, None], values if higher_is_better else -values, 0.0)
+    gaps = signed[:, None, :] - signed[None, :, :]
+    error = gaps.std(axis=2, ddof=1) / np.sqrt(seeds)
+    beats: Bools = gaps.mean(axis=2) > t.ppf((1 + CONFIDENCE) / 2, seeds - 1) * error
+    return beats & known[:, None] & known[None, :]
+
+
+def rank_intervals(beats: Bools, eligible: Bools, tracks: npt.NDArray[np.object_] | None = None) -> Ints:
+    """First and last rank of each row among the eligible rows of its track: (rows, 2), zeros where not eligible."""
+    field = eligible[:, None] & eligible[None, :]
+    if tracks is not None:
+        field &= tracks[:, None] == tracks[None, :]
+    first = 1 + (beats & field).sum(axis=0)
+    last = field.sum(axis=1) - (beats & field).sum(axis=1)
+    return np.where(eligible[:, None], np.stack([first, last], axis=1), 0)
+
+
+def front(x: Floats, y: Floats, x_better: str, y_better: str) -> Bools:
+    """The Pareto front: true for rows that no row betters in one axis without being worse in the other.
+
+    x, y: (rows,), NaN never on the front. x_better, y_better: ``higher`` or ``lower``. Equal points share the front.
+    """
+    a = x if x_better == "higher" else -x
+    b = y if y_better == "higher" else -y
+    known = ~(np.isnan(a) | np.isnan(b))
+    on = np.zeros(len(x), bool)
+    best = -np.inf
+    rows = np.flatnonzero(known)
+    for value in np.unique(a[rows])[::-1]:
+        tied = rows[a[rows] == value]
+        top = b[tied].max()
+        if top > best:
+            on[tied[b[tied] == top]] = True
+            best = top
+    return on
+
+
+def mean_intervals(value: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean over seeds, and an interval that covers both what seeds and what test records leave open: each (...,).
+
+    value, low, high: (..., seeds), NaN where a cell or its interval is missing; the mean is over the cells there are.
+    On each side the interval reaches as far as the wider of two: Student's t over the seeds, and the mean of the cells'
+    own intervals were their errors independent, sqrt(sum of squared reaches) / seeds. The first alone is empty for one
+    seed and vanishes for a method that repeats itself; the second alone ignores how a fit varies. NaN where neither is
+    known.
+    """
+    from scipy.stats import t
+
+    known = ~np.isnan(value)
+    count = known.sum(axis=-1)
+    some = np.maximum(count, 1)
+    student = np.append([0.0, 0.0], t.ppf((1 + CONFIDENCE) / 2, np.arange(1, value.shape[-1])))
+    total = np.where(known, value, 0.0).sum(axis=-1)
+    mean = np.where(count > 0, total / some, np.nan)
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt((np.where(known, value - mean[..., None], 0.0) ** 2).sum(axis=-1) / np.maximum(count - 1, 1))
+        by_seeds = student[count] * spread / np.sqrt(some)
+        below, above = (
+            np.sqrt((np.where(known, reach, 0.0) ** 2).sum(axis=-1)) / some for reach in (value - low, high - value)
+        )
+        unknown = np.isnan(below) & (count < 2)
+        below, above = (np.where(unknown, np.nan, np.fmax(by_seeds, reach)) for reach in (below, above))
+        return mean, mean - below, mean + above

@@ -1,0 +1,80 @@
+"""A standing summed over its seeds: means, intervals, and who beats whom by the headline."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.leaderboard import ranking
+from fourfold.leaderboard.standing import Standing
+from fourfold.suite.metrics.bootstrap import MINIMUM_DEFINED, clustered_mean
+
+SEED = 20230  # of the bootstrap over seeds: equal results make equal boards
+WORST: Mapping[str, Callable[..., Any]] = {
+    "epsilon_claimed": np.nanmax,
+    "epsilon_accounted": np.nanmax,
+    "epsilon_audited": np.nanmax,
+    "refuted": np.nanmax,
+    "rung": np.nanmin,
+}
+"""A guarantee is as good as the worst cell that it is given for: these are not averaged over seeds."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """mean, low, high: (rows, columns), NaN where unknown. beats: (rows, rows), see ``ranking``.
+
+    replicates: (rows, B) of the headline's mean over seeds, paired; None where no bootstrap was stored. Then ``beats``
+    comes of paired t intervals over the seeds.
+    """
+
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    beats: npt.NDArray[np.bool_]
+    replicates: npt.NDArray[np.float32] | None
+
+
+def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headline: str) -> Summary:
+    """Sum over the seeds that count. metrics: the task's, by name, for their range and direction."""
+    seeds = slice(0, standing.asked)
+    kept = np.where(standing.ok[:, None, seeds], standing.value[:, :, seeds], np.nan)
+    mean, low, high = ranking.mean_intervals(kept, standing.low[:, :, seeds], standing.high[:, :, seeds])
+    place = standing.column(headline)
+    higher = metrics.get(headline, {}).get("better", "higher") == "higher"
+    replicates, beats = None, np.zeros((len(mean), len(mean)), bool)
+    if place is not None and standing.replicates is not None:
+        replicates = clustered_mean(mended(standing.replicates), np.random.default_rng(SEED))
+        known = ~np.isnan(replicates).any(axis=1)
+        edges = ((1 - ranking.CONFIDENCE) / 2, (1 + ranking.CONFIDENCE) / 2)
+        low[known, place], high[known, place] = np.quantile(replicates[known], edges, axis=1)
+        beats = ranking.beats_by_replicates(replicates, higher)
+    elif place is not None:
+        beats = ranking.beats_by_seeds(kept[:, place], higher)
+    for column, (name, _) in enumerate(standing.columns):
+        if name in WORST:
+            mean[:, column] = _worst(WORST[name], kept[:, column])
+            low[:, column] = high[:, column] = np.nan
+        least, most = (metrics.get(name, {}).get(end) for end in ("low", "high"))
+        low[:, column] = np.clip(low[:, column], least, most)
+        high[:, column] = np.clip(high[:, column], least, most)
+    return Summary(mean, low, high, beats, replicates)
+
+
+def mended(replicates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Put the mean of a cell's defined resamples in place of a few undefined ones; a cell with many stays undefined."""
+    unknown = np.isnan(replicates)
+    if not unknown.any():
+        return replicates
+    few = unknown.mean(axis=-1, keepdims=True) <= 1 - MINIMUM_DEFINED
+    total, count = np.nansum(replicates, axis=-1, keepdims=True), (~unknown).sum(axis=-1, keepdims=True)
+    return np.where(unknown & few, total / np.maximum(count, 1), replicates).astype(np.float32)
+
+
+def _worst(worst: Callable[..., Any], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row without any value stays NaN
+        return np.asarray(worst(values, axis=1))

@@ -1,0 +1,107 @@
+"""What a board ranks, and what it shows and never ranks."""
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fourfold.leaderboard.board import Board
+
+Make = Callable[..., Board]
+loosely = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+scores = st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=3, max_size=3)
+
+
+def states(board: Board) -> dict[str, str]:
+    (ranked,) = board.standings
+    return {row.method: state for row, (state, _) in zip(ranked.standing.rows, ranked.states, strict=True)}
+
+
+def ranks(board: Board) -> dict[str, str]:
+    (ranked,) = board.standings
+    return {row.method: ranked.rank(place) for place, row in enumerate(ranked.standing.rows)}
+
+
+@loosely
+@given(st.lists(scores, min_size=1, max_size=5), st.sets(st.integers(0, 4)))
+def test_incomplete_failed_and_refuted_rows_are_shown_and_never_ranked(
+    board_of: Make, field: list[list[float | None]], caught: set[int]
+) -> None:
+    board = board_of(
+        {f"m{place}": values for place, values in enumerate(field)}, refuted=tuple(f"m{each}" for each in caught)
+    )
+    for place, values in enumerate(field):
+        tried = any(value is not None for value in values)
+        state = states(board)[f"m{place}"]
+        if place in caught and tried:
+            assert state == "refuted"
+        elif not tried:
+            assert state == "failed"
+        elif None in values:
+            assert state == "incomplete"
+        else:
+            assert state == "ranked"
+        assert (ranks(board)[f"m{place}"] != "") == (state == "ranked")
+
+
+def test_who_would_win_but_misses_a_seed_does_not_rank(board_of: Make) -> None:
+    board = board_of({"best": [0.9, 0.91, None], "good": [0.5, 0.52, 0.51], "poor": [0.1, 0.12, 0.11]})
+    assert ranks(board) == {"best": "", "good": "1", "poor": "2"}
+    assert board.standings[0].states[0] == ("incomplete", "2 of 3 seeds ended well")
+
+
+def test_a_row_with_more_seeds_than_the_others_ranks_nobody_out(board_of: Make) -> None:
+    board = board_of({"eager": [0.9, 0.9, 0.1], "two": [0.5, 0.5], "also": [0.2, 0.2]})
+    assert ranks(board) == {"eager": "1", "two": "2", "also": "3"}
+    assert board.standings[0].summary.mean[1, board.standings[0].standing.column("net_benefit_fair")] == 0.9
+
+
+def test_a_dataset_too_small_to_rank_shows_everybody_and_ranks_nobody(board_of: Make) -> None:
+    board = board_of({"a": [0.9, 0.9], "b": [0.1, 0.1]}, dataset="german")
+    assert states(board) == {"a": "unranked", "b": "unranked"}
+    assert ranks(board) == {"a": "", "b": ""}
+
+
+def test_ranks_pair_the_resamples_of_equal_seeds(board_of: Make) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (3, 500))
+    board = board_of(
+        {"a": [0.52, 0.52, 0.52], "b": [0.50, 0.50, 0.50], "twin": [0.50, 0.50, 0.50]},
+        {"a": 0.52 + noise, "b": 0.50 + noise, "twin": 0.50 + noise},
+    )
+    assert ranks(board) == {"a": "1", "b": "2–3", "twin": "2–3"}
+
+
+def test_cells_of_another_draw_do_not_count(board_of: Make) -> None:
+    plain = board_of({"a": [0.5, 0.5], "b": [0.1, 0.1], "c": [0.9, 0.9]})
+    cells = plain.standings[0].standing.cells
+    drawn = {
+        cell: {"task_version": "1", "draw": "other" if row == 2 else "usual"} for row in range(3) for cell in cells[row]
+    }
+    board = board_of({"a": [0.5, 0.5], "b": [0.1, 0.1], "c": [0.9, 0.9]}, provenance=drawn)
+    assert states(board) == {"a": "ranked", "b": "ranked", "c": "failed"}
+    assert {failure.status for failure in board.standings[0].standing.failures} == {"other problem"}
+
+
+def test_aware_methods_rank_among_themselves(board: Board) -> None:
+    ranked = board.standings[1]
+    aware = {
+        ranked.standing.rows[row].method: ranked.rank(row)
+        for row in range(len(ranked.titles))
+        if ranked.tracks[row] == "aware"
+    }
+    assert aware == {"relaxed-equalized-odds": "1", "threshold-optimizer": "2"}
+    assert ranked.rank(ranked.titles.index("lightgbm")) == "1"
+
+
+def test_a_guarantee_is_the_worst_of_its_cells(board: Board) -> None:
+    ranked = board.standings[1]
+    row, column = ranked.titles.index("boastful ε=1"), ranked.standing.column("epsilon_audited")
+    assert ranked.summary.mean[row, column] == np.nanmax(ranked.standing.value[row, column]) == 2.4
+    assert ranked.states[row][0] == "refuted"
+
+
+def test_rows_of_one_method_at_several_budgets_are_told_apart(board: Board) -> None:
+    titles = board.standings[1].titles
+    assert {"dp-sgd-logistic ε=1", "dp-sgd-logistic ε=3", "dp-sgd-logistic ε=8"} <= set(titles)
+    assert len(set(titles)) == len(titles)
