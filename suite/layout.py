@@ -11,7 +11,7 @@ A cell that is there twice, loose and compacted, counts once: the compacted one.
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -99,15 +99,12 @@ def scan_compacted(root: Path) -> Listing:
     return listing
 
 
-def manifest(folder: Path, columns: Sequence[str]) -> pa.Table:
-    """The cells of a compacted folder: ``cell``, ``status``, ``provenance`` (JSON)."""
-    return pq.read_table(folder / "cells.parquet", columns=list(columns))
-
-
 @functools.lru_cache(maxsize=16)
-def members(folder: Path) -> frozenset[str]:
-    """The ids of the cells in a compacted folder. Remembered: the folder is named by its content."""
-    return frozenset(manifest(folder, ["cell"])["cell"].to_pylist())
+def members(folder: Path) -> Mapping[str, str]:
+    """The cells in a compacted folder, with their status. Remembered: the folder is named by its content."""
+    with pq.ParquetFile(folder / "cells.parquet") as file:  # read_table would first load all of pyarrow.dataset
+        table = file.read(columns=["cell", "status"])
+    return dict(zip(table["cell"].to_pylist(), table["status"].to_pylist(), strict=True))
 
 
 def steadily(root: Path, look: Callable[[Listing], T]) -> T:

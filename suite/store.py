@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
+from fourfold.suite.bundle import entry, rows_of
 from fourfold.suite.cellfile import SCHEMA, ForeignError, align, decode, encode, ends_whole, provenance_of, tabulate
-from fourfold.suite.layout import Listing, Skipped, cell_path, manifest, members, scan_compacted, set_aside, steadily
+from fourfold.suite.layout import Listing, Skipped, cell_path, members, scan_compacted, set_aside, steadily
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +97,7 @@ def statuses(root: Path) -> dict[str, str]:
     def look(listing: Listing) -> dict[str, str]:
         found: dict[str, str] = {}
         for folder in listing.compacted:
-            table = manifest(folder, ["cell", "status"])
-            found.update(zip(table["cell"].to_pylist(), table["status"].to_pylist(), strict=True))
+            found.update(members(folder))
         loose = [(path, cell) for cell, path in listing.loose.items() if cell not in found]
         with ThreadPoolExecutor(_THREADS) as pool:
             for (_, cell), text in zip(loose, pool.map(lambda pair: _footer(pair[0], pair[1]), loose), strict=True):
@@ -134,7 +134,7 @@ def cell_rows(root: Path, cell_id: str) -> pa.Table:
     def look(listing: Listing) -> pa.Table:
         for folder in listing.compacted:
             if cell in members(folder):
-                return align(pq.read_table(folder / "rows.parquet", filters=pc.field("cell") == cell))
+                return rows_of(folder, cell)
         return decode(cell_path(root, cell).read_bytes(), cell)[0]
 
     return _one(root, cell, look)
@@ -147,9 +147,7 @@ def provenance(root: Path, cell_id: str) -> dict[str, Any]:
     def look(listing: Listing) -> dict[str, Any]:
         for folder in listing.compacted:
             if cell in members(folder):
-                path = folder / "cells.parquet"
-                table = pq.read_table(path, columns=["provenance"], filters=pc.field("cell") == cell)
-                return json.loads(table["provenance"][0].as_py())
+                return json.loads(entry(folder, cell, ["provenance"])["provenance"])
         return json.loads(provenance_of(cell_path(root, cell), cell))
 
     return _one(root, cell, look)
@@ -214,14 +212,15 @@ def _read(listing: Listing, columns: Sequence[str] | None, where: Mapping[str, p
     skipped, seen, tables = list(listing.skipped), set[str](), list[pa.Table]()
     for folder in listing.compacted:
         try:
-            tables.append(_read_compacted(folder, columns, where, members(folder) & seen))
+            tables.append(_read_compacted(folder, columns, where, members(folder).keys() & seen))
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError) as error:
             skipped.append(Skipped(folder, f"not a whole pair of Parquet files ({error})"))
         else:
-            seen |= members(folder)
-    loose = [(path, cell) for cell, path in listing.loose.items() if cell not in seen]
+            seen |= members(folder).keys()
+    asked = set(where["cell"].to_pylist()) if "cell" in where else listing.loose.keys()
+    loose = [(path, cell) for cell, path in listing.loose.items() if cell in asked and cell not in seen]
     with ThreadPoolExecutor(_THREADS) as pool:
         for found in pool.map(lambda pair: _read_loose(pair[0], pair[1], columns, where), loose):
             if isinstance(found, Skipped):

@@ -1,0 +1,170 @@
+"""A compacted folder: many cells in two files, ``rows.parquet`` and ``cells.parquet``, sorted for reading.
+
+It is named by the digest of the two, built beside its place, synced, read back, compared, and only then renamed there.
+"""
+
+import errno
+import functools
+import hashlib
+import operator
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fourfold.suite.atomic import StoreError, make_folder, sync_folder, temporary_beside
+from fourfold.suite.cellfile import SCHEMA, align
+
+_SORTED_BY = ["task", "dataset", "family", "metric", "group", "method", "parameters", "seed", "cell"]
+"""A board asks for one metric of one or all datasets: its rows then lie together."""
+_ROW_GROUP = 4096
+"""Rows. Small enough that a metric of one dataset lies in a group or two, and the others are never decoded."""
+MANIFEST = pa.schema([
+    ("cell", pa.string()), ("task", pa.string()), ("dataset", pa.string()), ("status", pa.string()),
+    ("provenance", pa.large_string()),
+])
+"""The columns of ``cells.parquet``; the task and the dataset tell where among the rows those of a cell lie."""
+
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some cells in memory: their rows, text as dictionaries, and the manifest (cell, status, provenance)."""
+
+    rows: pa.Table
+    manifest: pa.Table
+
+
+def rows_of(folder: Path, cell: str) -> pa.Table:
+    """The rows of one cell. Raises pa.ArrowException, OSError."""
+    where = entry(folder, cell, ["task", "dataset"])
+    terms = [pc.field(name) == value for name, value in {**where, "cell": cell}.items()]
+    return align(pq.read_table(folder / "rows.parquet", filters=functools.reduce(operator.and_, terms)))
+
+
+def entry(folder: Path, cell: str, columns: list[str]) -> dict[str, str]:
+    """What the manifest says of one cell. Raises pa.ArrowException, OSError."""
+    return pq.read_table(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()[0]
+
+
+def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] | None = None) -> Cells:
+    """Read a compacted folder whole, or only some of its cells. Raises pa.ArrowException, OSError."""
+    text = [name.name for name in pq.read_schema(folder / "rows.parquet") if name.type == pa.string()]
+    rows = pq.read_table(folder / "rows.parquet", read_dictionary=text, page_checksum_verification=True)
+    manifest = pq.read_table(folder / "cells.parquet", page_checksum_verification=True).cast(MANIFEST)
+    for cells, keep in ((only, True), (but, False)):
+        if cells is not None:
+            values = pa.array(sorted(cells), pa.string())
+            rows, manifest = (
+                table.filter(pc.equal(pc.is_in(table["cell"].cast(pa.string()), values), keep))
+                for table in (rows, manifest)
+            )
+    return Cells(rows, manifest)
+
+
+def build(parent: Path, parts: Iterable[Cells]) -> Path | None:
+    """Put cells into a compacted folder under ``parent``, lastingly, and return it; None where there are none."""
+    parts = list(parts)
+    manifest = pa.concat_tables([MANIFEST.empty_table(), *(part.manifest for part in parts)])
+    if not manifest.num_rows:
+        return None
+    manifest = manifest.sort_by("cell")
+    schema = dictionaries(SCHEMA.empty_table())
+    rows = _sorted(pa.concat_tables([schema, *(part.rows for part in parts)], promote_options="permissive"))
+    make_folder(parent)
+    temporary = temporary_beside(parent / "new")
+    try:
+        temporary.mkdir()
+        digest = hashlib.sha256()
+        for name, table, size in (("rows.parquet", rows, _ROW_GROUP), ("cells.parquet", manifest, 4096)):
+            _write(temporary / name, table, size)
+            _verify(temporary / name, table, size)
+            with open(temporary / name, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        sync_folder(temporary)
+        place = parent / digest.hexdigest()[:32]
+        try:
+            os.rename(temporary, place)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # there already, byte for byte
+                raise
+        sync_folder(parent)
+        return place
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def dictionaries(table: pa.Table) -> pa.Table:
+    """The table with its text as dictionaries: a tenth of the memory, as most of it repeats."""
+    for at, column in enumerate(table.schema):
+        if column.type == pa.string():
+            table = table.set_column(at, column.name, table[column.name].combine_chunks().dictionary_encode())
+    return table
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """Sort by ``_SORTED_BY``. Text is a dictionary: its few values are sorted, and the rows by the ranks of theirs."""
+    table = table.unify_dictionaries().combine_chunks()
+    ranks = []
+    for name in _SORTED_BY:
+        column = table[name].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = column.chunk(0)
+        if pa.types.is_dictionary(column.type):
+            rank = np.empty(len(column.dictionary) + 1, np.int32)
+            rank[pc.sort_indices(column.dictionary).to_numpy()] = np.arange(len(column.dictionary))
+            rank[-1] = -1
+            ranks.append(rank[column.indices.fill_null(-1).to_numpy()])
+        else:
+            ranks.append(column.fill_null(-1).to_numpy())
+    return table.take(pa.array(np.lexsort(ranks[::-1])))
+
+
+def _write(path: Path, table: pa.Table, row_group: int) -> None:
+    plain = pa.schema([pa.field(column.name, column.type.value_type) if pa.types.is_dictionary(column.type) else column
+                       for column in table.schema])
+    text = [column.name for column in plain if column.type == pa.string()]
+    # Bootstrap values hardly repeat but in their leading bytes: split by byte they take an eighth less.
+    split = {"replicates.list.element": "BYTE_STREAM_SPLIT"} if "replicates" in plain.names else None
+    with pq.ParquetWriter(path, plain, compression="zstd", use_dictionary=text, column_encoding=split,
+                          write_page_checksum=True) as out:
+        for start in range(0, table.num_rows, row_group):
+            out.write_table(table.slice(start, row_group).cast(plain), row_group_size=row_group)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _verify(path: Path, table: pa.Table, row_group: int) -> None:
+    """Read a file back and compare it bit for bit with what was to be written. Raises StoreError."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        same = file.metadata.num_rows == table.num_rows
+        for number in range(file.num_row_groups):
+            back = file.read_row_group(number)
+            same = same and _equal(back, table.slice(number * row_group, row_group).cast(back.schema))
+    if not same:
+        raise StoreError(f"{path} does not read back as it was written; nothing was replaced: look at the disk")
+
+
+def _equal(left: pa.Table, right: pa.Table) -> bool:
+    return left.schema.equals(right.schema) and all(
+        _bits(left[name]).equals(_bits(right[name])) for name in left.column_names
+    )
+
+
+def _bits(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Floating-point numbers as integers: there a NaN equals itself."""
+    if pa.types.is_float64(column.type):
+        return pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())
+    if column.type == pa.list_(pa.float32()):
+        bits = [chunk.flatten().view(pa.int32()) for chunk in column.chunks]
+        return pa.chunked_array([*pc.list_value_length(column).chunks, *bits], pa.int32())
+    return column
