@@ -1,0 +1,34 @@
+"""How a board writes numbers. ``board.js`` writes them the same way."""
+
+import math
+
+DASH = "—"
+
+
+def spelled(value: float | None) -> str:
+    """Three decimals below one, then fewer; thousands apart; a real minus; an em dash for what is not known.
+
+    >>> spelled(0.29), spelled(-3.14159), spelled(12345.6), spelled(0.00042)
+    ('0.290', '−3.14', '12,346', '4.2e−4')
+    """
+    if value is None or math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size == 0:
+        text = "0"
+    elif size < 0.0005:
+        digits, _, power = f"{size:.1e}".partition("e")
+        text = f"{digits}e−{abs(int(power))}"
+    else:
+        decimals = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
+        text = f"{size:,.{decimals}f}"
+    return f"−{text}" if value < 0 else text
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``0.275 – 0.314``; '' where either end is unknown or there is nothing between them."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high) or high - low <= 1e-9 * max(1, abs(high)):
+        return ""
+    return f"{spelled(low)} – {spelled(high)}"

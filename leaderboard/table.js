@@ -1,0 +1,159 @@
+"use strict";
+// The table: what is known of each row, what is on show, and in which order.
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = id => document.getElementById(id);
+const make = (name, given = {}, ...inside) => {
+  const element = Object.assign(document.createElement(name), given);
+  element.append(...inside);
+  return element;
+};
+
+// Numbers as numerals.py spells them.
+function spelled(value) {
+  if (value === null || Number.isNaN(value)) return "—";
+  const size = Math.abs(value);
+  let text = "0";
+  if (size > 0 && size < 0.0005) {
+    const [digits, power] = size.toExponential(1).split("e");
+    text = `${digits}e−${Math.abs(+power)}`;
+  } else if (size > 0) {
+    const decimals = size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
+    text = size.toLocaleString("en-US", {minimumFractionDigits: decimals, maximumFractionDigits: decimals});
+  }
+  return value < 0 ? `−${text}` : text;
+}
+const interval = (low, high) => low === null || high === null || high - low <= 1e-9 * Math.max(1, Math.abs(high)) ? "" : `${spelled(low)} – ${spelled(high)}`;
+const titled = column => column.title + (column.unit ? `, ${column.unit}` : "");
+const arrow = column => ({higher: " ↑", lower: " ↓"})[column.better] || "";
+
+function bytes(base64) {
+  return Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+}
+
+const count = data.rows.length;
+const bits = bytes(data.beats);
+const beats = (i, j) => (bits[(i * count + j) >> 3] >> (7 - ((i * count + j) & 7))) & 1;
+const sound = data.rows.map(row => row.state === "ranked" || row.state === "unranked");
+
+// Rank intervals of the rows in `field`, each within its track: the counting of ranking.rank_intervals.
+function rankIntervals(field) {
+  const ranks = new Map();
+  for (const i of field) {
+    if (data.rows[i].state !== "ranked") continue;
+    let first = 1, last = 0;
+    for (const j of field) {
+      if (data.rows[j].state !== "ranked" || data.rows[j].track !== data.rows[i].track) continue;
+      first += beats(j, i);
+      last += 1 - beats(i, j);
+    }
+    ranks.set(i, [first, last]);
+  }
+  return ranks;
+}
+const rankText = ([first, last]) => first === last ? `${first}` : `${first}–${last}`;
+
+const table = byId("board");
+const body = table.tBodies[0];
+const lines = [...body.rows];
+const extra = [];  // columns added by the reader, in their order
+const state = {text: "", track: "", budget: Infinity, limits: [], sort: null, falling: false, field: [], ranks: new Map()};
+
+const holds = (limit, row) => {
+  const value = data.value[limit.column][row];
+  return value !== null && (limit.side === "≤" ? value <= limit.bound : value >= limit.bound);
+};
+const withinBudget = row => state.budget === Infinity || (data.rows[row].epsilon !== null && data.rows[row].epsilon <= state.budget);
+const inField = row => withinBudget(row) && state.limits.every(limit => holds(limit, row));
+const inView = row => inField(row) && (!state.track || data.rows[row].track === state.track)
+  && data.rows[row].title.toLowerCase().includes(state.text.toLowerCase());
+
+// Narrow the field, rank what is left of it, and show what the reader looks for.
+function update() {
+  state.field = data.rows.map((_, row) => row).filter(inField);
+  state.ranks = rankIntervals(state.field);
+  for (const [row, line] of lines.entries()) {
+    line.hidden = !inView(row);
+    const rank = state.ranks.get(row);
+    line.cells[0].replaceChildren(rank ? rankText(rank) : make("span", {title: data.rows[row].why}, "—"));
+  }
+  const seen = lines.filter(line => !line.hidden).length;
+  byId("count").textContent = seen === count ? `${count} rows` : `${seen} of ${count} rows`;
+  arrange();
+  document.dispatchEvent(new Event("narrowed"));
+}
+
+function sortKey(row) {
+  if (state.sort === "rank") {
+    const rank = state.ranks.get(row);
+    return rank ? rank[0] * 1e5 + rank[1] : null;
+  }
+  return state.sort === "name" ? data.rows[row].title.toLowerCase() : data.value[state.sort][row];
+}
+
+// Order the rows; what is missing stands last, whichever way the others go.
+function arrange() {
+  const order = data.rows.map((_, row) => row);
+  if (state.sort !== null) {
+    const keys = order.map(sortKey), way = state.falling ? -1 : 1;
+    order.sort((a, b) => keys[a] === keys[b] ? a - b : keys[a] === null ? 1 : keys[b] === null ? -1 : keys[a] < keys[b] ? -way : way);
+  }
+  body.append(...order.map(row => lines[row]));
+}
+
+function sortBy(head, key, better) {
+  const again = state.sort === key;
+  state.falling = again ? !state.falling : better === "higher";
+  state.sort = key;
+  table.classList.add("sorted");
+  for (const other of head.parentElement.cells) other.setAttribute("aria-sort", "none");
+  head.setAttribute("aria-sort", state.falling ? "descending" : "ascending");
+  arrange();
+}
+
+function sortable(head, key, better) {
+  const button = make("button", {type: "button"});
+  button.append(...head.childNodes);
+  head.append(button);
+  head.setAttribute("aria-sort", "none");
+  button.addEventListener("click", () => sortBy(head, key, better));
+}
+
+function cell(column, row) {
+  const value = data.value[column][row];
+  if (value === null) return make("td", {className: "num"}, make("span", {className: "none", title: "no value"}, "—"));
+  const low = data.low[column][row], high = data.high[column][row];
+  const range = interval(low, high);
+  return make("td", {className: "num"}, spelled(value), ...(range ? [make("small", {}, range)] : []));
+}
+
+// Add a column, or take it away again.
+function toggle(column, on) {
+  const heads = table.tHead.rows[1], place = 2 + data.shown;
+  if (on) {
+    extra.push(column);
+    const head = make("th", {className: "num", scope: "col"}, titled(data.columns[column]) + arrow(data.columns[column]));
+    sortable(head, column, data.columns[column].better);
+    heads.append(head);
+    lines.forEach((line, row) => line.append(cell(column, row)));
+  } else {
+    const at = extra.indexOf(column);
+    extra.splice(at, 1);
+    for (const line of [heads, ...lines]) line.cells[place + at].remove();
+  }
+}
+
+function startTable() {
+  [...table.tHead.rows[1].cells].forEach((head, at) =>
+    sortable(head, at === 0 ? "rank" : at === 1 ? "name" : at - 2, at < 2 ? "none" : data.columns[at - 2].better));
+  let family = null;
+  data.columns.forEach((column, at) => {
+    if (at < data.shown) return;
+    if (column.family !== family) byId("chooser").append(make("h3", {}, family = column.family));
+    const box = make("input", {type: "checkbox"});
+    box.addEventListener("change", () => toggle(at, box.checked));
+    byId("chooser").append(make("label", {}, box, " " + titled(column)));
+  });
+  byId("find").addEventListener("input", event => { state.text = event.target.value; update(); });
+  byId("track")?.addEventListener("change", event => { state.track = event.target.value; update(); });
+  byId("budget")?.addEventListener("change", event => { state.budget = event.target.value ? +event.target.value : Infinity; update(); });
+}
