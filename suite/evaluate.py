@@ -88,7 +88,7 @@ class Evaluator:
         return self._problems[key]
 
     def _scores(self, job: Job, task: Task, problem: Problem, seen: Visit, options: Mapping[str, str], draw: Draw) -> list[Score]:
-        scored = task.score(problem, seen.answers, options, draw)
+        scored = task.score(problem, seen.answers, options, job.cell.budget, draw)
         try:
             private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), seen.ledger, scored)
         except ValueError as error:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.suite.datasets import Dataset
+from fourfold.suite.method import Budget
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Task(ABC):
         """Make the problem of one draw; ``small`` is a quick one for ``check``."""
 
     @abstractmethod
-    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str],
+    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str], budget: Budget,
               draw: Draw) -> Scored:
         """Compute accuracy, fairness and the canaries' membership scores from the answers, one an ask.
 

@@ -1,1 +1,54 @@
-"""..."""
+"""Fair credit scoring: probabilities of default for loan applicants, decided at one threshold for all."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fourfold.suite.datasets import Dataset
+from fourfold.suite.method import Budget
+from fourfold.suite.task import Draw, Metric, Problem, Scored, Task
+from fourfold.tasks.fair_credit import loaders, simulated
+from fourfold.tasks.fair_credit.measures import METRICS
+
+
+class FairCredit(Task):
+    """Score loan applicants. The method gives each a probability of default; the suite sets the threshold.
+
+    Protected attributes are never among the features. In the blind track the group is known while learning and not when
+    scoring; the aware track, where it is known at both, is ranked apart, as lenders may not decide so.
+    """
+
+    name = "fair-credit"
+    version = "1"
+    title = "Fair credit scoring"
+    embedded = "simulated"
+    datasets: ClassVar[Mapping[str, Dataset]] = {"simulated": simulated.DATASET, **loaders.DATASETS}
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    headline = "net_benefit_fair"
+    shown = ("net_benefit_fair", "equalized_odds_fair", "net_benefit", "auc", "ece", "equalized_odds_difference",
+             "adverse_impact_ratio", "epsilon_claimed", "epsilon_accounted", "epsilon_audited", "leakage_auc", "rung",
+             "cpu_seconds", "peak_memory", "latency_per_thousand")
+    declares: ClassVar[Mapping[str, tuple[str, ...]]] = {"track": ("blind", "aware"), "returns": ("probability", "decision")}
+    unranked = frozenset({"german"})
+
+    def load(self, dataset: str, cache: Path) -> Any:
+        """Read a dataset and number its duplicate rows."""
+        from fourfold.tasks.fair_credit.problem import with_twins
+
+        return with_twins(simulated.load() if dataset == "simulated" else loaders.load(dataset, cache))
+
+    def draw(self, data: Any, draw: Draw, declared: Mapping[str, str], *, small: bool = False) -> Problem:
+        """Draw folds, canaries and coins; see ``problem.draw``."""
+        from fourfold.tasks.fair_credit.problem import draw as problem
+
+        return problem(data, draw, declared["track"] == "aware", 1500 if small else None)
+
+    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str], budget: Budget, draw: Draw) -> Scored:
+        """Score the probabilities; see ``scoring.score``."""
+        from fourfold.tasks.fair_credit.scoring import score
+
+        answer = answers[1]
+        assert answer is not None
+        return score(problem.answers.hidden, answer, declared["returns"], budget.fairness_tolerance, draw)

@@ -1,0 +1,42 @@
+# The two commands a newcomer needs: `make run` and `make test`. Each makes .venv and installs from the lock first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --constraint requirements.lock
+SOURCES = $(shell find suite tasks baselines leaderboard -type f ! -name '*.pyc') pyproject.toml
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/with-all
+	$(BIN)/fourfold run --seeds 3 --results results
+	$(BIN)/fourfold board --results results
+
+test: $(VENV)/with-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/with-test
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy -p fourfold
+
+bench: $(VENV)/with-test
+	$(PIP) ".[all,test,lint,peers]"
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The packages first, which is slow and rare; then fourfold itself as a wheel, again after each change of its sources.
+$(VENV)/locked: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) ".[all]"
+	touch $@
+
+$(VENV)/with-all: $(VENV)/locked $(SOURCES)
+	$(PIP) --no-deps --force-reinstall .
+	touch $@
+
+$(VENV)/with-test: $(VENV)/with-all
+	$(PIP) ".[all,test,lint]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info
