@@ -52,6 +52,12 @@ def relaxed_odds(score: np.ndarray, label: np.ndarray, group: np.ndarray, tolera
             for g, (*_, cuts), end in zip(groups, curves, ends, strict=True)}
 
 
+def refusal(rule: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Return the probability of refusing each score, by the highest cut of the rule that it reaches."""
+    cuts, refused = rule
+    return np.append(0.0, refused)[np.searchsorted(cuts, score, side="right")]
+
+
 class GroupThresholds(Method):
     """What the two methods of this file share: the score, and what becomes of an applicant of no known group."""
 
@@ -134,6 +140,5 @@ class RelaxedOdds(GroupThresholds):
         return np.asarray(self.model.predict_proba(features))[:, 1]
 
     def refused(self, features: np.ndarray, group: int) -> np.ndarray:
-        """Look up the highest cut that each score reaches."""
-        cuts, refused = self.rules[group]
-        return np.append(0.0, refused)[np.searchsorted(cuts, self.score(features), side="right")]
+        """Apply the group's thresholds."""
+        return refusal(self.rules[group], self.score(features))

@@ -15,10 +15,25 @@ SMALLEST = 10  # records of each label, below which a group's error rates say no
 
 
 def constrained_group(group: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the group codes with -1 for whoever cannot be constrained: unknown, or of too small a group."""
+    """Return the group codes with -1 for whoever cannot be constrained: unknown, or of too small a group.
+
+    Where that is everybody, all are one group 0, which constrains nothing.
+    """
     large = [g for g in np.unique(group[group >= 0])
              if min(np.sum(label[group == g] == y) for y in (0, 1)) >= SMALLEST]
-    return np.where(np.isin(group, large), group, -1)
+    return np.where(np.isin(group, large), group, -1) if large else np.zeros_like(group)
+
+
+def largest_distance(group: np.ndarray, label: np.ndarray, tolerance: float) -> float:
+    """Return how far a group's error rates may lie from all records' together, so that no two groups differ by more.
+
+    Two groups straddle the whole by their shares: the smaller lies at the larger's share of their difference. Three or
+    more may lie on opposite sides of it, each at half the difference.
+    """
+    groups = np.unique(group)
+    if len(groups) > 2:
+        return tolerance / 2
+    return tolerance * min(max(np.mean(group[label == y] == g) for g in groups) for y in (0, 1))
 
 
 def cheapest_fair_cost(score: np.ndarray, label: np.ndarray, group: np.ndarray, tolerance: float) -> float:
@@ -47,13 +62,14 @@ class ExponentiatedGradient(Method):
     def fit(self, train: Any, budget: Budget) -> None:
         """Find the mixture, on the records whose group can be constrained."""
         group = constrained_group(train.group, train.label)
-        rows = group >= 0 if (group >= 0).any() else group == -1
+        rows = group >= 0
+        group, label = group[rows], train.label[rows]
         self.scaler = StandardScaler().fit(train.features)
-        # fairlearn bounds each group's distance from all records together: two groups may lie twice as far apart.
-        odds = reductions.EqualizedOdds(difference_bound=budget.fairness_tolerance / 2)
+        # fairlearn bounds each group's distance from all records, not that between groups.
+        odds = reductions.EqualizedOdds(difference_bound=largest_distance(group, label, budget.fairness_tolerance))
         self.mixture = reductions.ExponentiatedGradient(
             LogisticRegression(max_iter=1000), odds, objective=reductions.ErrorRate(costs=COSTS))
-        self.mixture.fit(self.scaler.transform(train.features[rows]), train.label[rows], sensitive_features=group[rows])
+        self.mixture.fit(self.scaler.transform(train.features[rows]), label, sensitive_features=group)
 
     def predict(self, query: Any) -> np.ndarray:
         """Return the probability of refusing: the weight of the members that would."""
