@@ -4,8 +4,8 @@ This file runs on both sides; it needs numpy and pyarrow.
 """
 
 import dataclasses
-import io
 import json
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 _HEAD = struct.Struct("<cQ")
+_NUMBERS, _TEXT = "fiub", "U"
 
 
 class BoundaryError(ValueError):
@@ -25,75 +26,174 @@ def encode(record: Any) -> bytes:
     """Turn a frozen dataclass, or a mapping, into one Arrow IPC stream of one row.
 
     Its fields may be numpy arrays of numbers, booleans or text of any shape, Python scalars, tuples of strings, None.
+    Raises TypeError for anything else.
     """
-    name, fields = _fields(record)
-    columns, schema = [], []
-    for key, value in fields.items():
-        if value is None:
-            columns.append(pa.nulls(1))
-            schema.append(pa.field(key, pa.null(), metadata={"kind": "none"}))
-            continue
-        kind = "array" if isinstance(value, np.ndarray) else "tuple" if isinstance(value, tuple) else "scalar"
-        array = np.asarray(value)
-        flat = pa.array(np.ascontiguousarray(array).reshape(-1), from_pandas=False)
-        columns.append(pa.LargeListArray.from_arrays(pa.array([0, len(flat)], pa.int64()), flat))
-        schema.append(pa.field(key, columns[-1].type, metadata={"kind": kind, "shape": json.dumps(array.shape)}))
-    batch = pa.record_batch(columns, schema=pa.schema(schema, metadata={"record": name}))
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue()
-
-
-def _fields(record: Any) -> tuple[str, dict[str, Any]]:
     if isinstance(record, Mapping):
-        return "Record", dict(record)
-    return type(record).__name__, {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+        name, values = "Record", dict(record)
+    else:
+        name = type(record).__name__
+        values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    columns = {key: _column(key, value) for key, value in values.items()}
+    schema = pa.schema([field for field, _ in columns.values()], metadata={"record": name})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.record_batch([column for _, column in columns.values()], schema=schema))
+    return bytes(sink.getvalue())
 
 
-def decode(data: bytes | memoryview) -> Any:
-    """Read ``encode``'s stream into a frozen dataclass of the same name and fields, its arrays views of ``data``.
+def _column(name: str, value: Any) -> tuple[pa.Field, pa.Array]:
+    if value is None:
+        return pa.field(name, pa.null(), metadata={"kind": "none"}), pa.nulls(1)
+    kind = "array" if isinstance(value, np.ndarray) else "tuple" if isinstance(value, tuple) else "scalar"
+    array = np.asarray(value, dtype=np.str_ if value == () else None) if kind == "tuple" else np.asarray(value)
+    if array.dtype.kind not in _NUMBERS + _TEXT or (kind == "tuple" and array.dtype.kind != _TEXT):
+        raise TypeError(f"{name}: arrays of numbers, booleans or text can cross, single ones, and tuples of strings; "
+                        f"{type(value).__name__} of {array.dtype} cannot")
+    inner = _flat(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(-1))
+    ends = pa.py_buffer(np.array([0, len(inner)], np.int64))
+    column = pa.Array.from_buffers(pa.large_list(inner.type), 1, [None, ends], children=[inner])
+    return pa.field(name, column.type, metadata={"kind": kind, "shape": json.dumps(array.shape)}), column
 
-    Raises BoundaryError for anything else: other types, nulls, more than one row, shapes that do not fit.
+
+# Arrays are built from, and read as, buffers: ``pa.array``, ``to_numpy`` and ``flatten`` import much else.
+
+
+def _flat(array: np.ndarray) -> pa.Array:
+    if array.dtype.kind == _TEXT:  # As a list: Arrow reads a numpy text no further than its first NUL.
+        return pa.array(array.tolist(), pa.string())
+    data = np.packbits(array, bitorder="little") if array.dtype.kind == "b" else array
+    return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(data)])
+
+
+def _numpy(array: pa.Array) -> np.ndarray:
+    kind, data, start, size = array.type, array.buffers()[1], array.offset, len(array)
+    if pa.types.is_string(kind):
+        return np.array(array.to_pylist(), np.str_)
+    if pa.types.is_boolean(kind):
+        bits = np.frombuffer(data or b"", np.uint8)
+        return np.unpackbits(bits, count=start + size, bitorder="little")[start:].astype(np.bool_)
+    letter = "f" if pa.types.is_floating(kind) else "u" if pa.types.is_unsigned_integer(kind) else "i"
+    dtype = np.dtype(f"{letter}{kind.bit_width // 8}")
+    return np.frombuffer(data, dtype, size, start * dtype.itemsize) if size else np.empty(0, dtype)
+
+
+def decode(data: bytes | bytearray | memoryview) -> Any:
+    """Read ``encode``'s stream into a frozen dataclass of the same name and fields; its arrays are read-only.
+
+    For the guest, which the suite does not deceive. Raises BoundaryError for anything but such a stream.
     """
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            table = reader.read_all()
-        table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BoundaryError(f"not an Arrow stream: {error}") from error
-    if table.num_rows != 1:
-        raise BoundaryError(f"one row was expected, {table.num_rows} came")
-    values = {field.name: _value(field, table.column(i).combine_chunks()) for i, field in enumerate(table.schema)}
-    name = (table.schema.metadata or {}).get(b"record", b"Record").decode()
+    batch = _batch(data)
+    values = {field.name: _value(field, batch.column(i)) for i, field in enumerate(batch.schema)}
+    name = (batch.schema.metadata or {}).get(b"record", b"Record").decode(errors="replace")
     try:
         return dataclasses.make_dataclass(name, list(values), frozen=True)(**values)
     except (TypeError, ValueError) as error:
         raise BoundaryError(f"field names that cannot be: {error}") from error
 
 
-def _value(field: pa.Field, column: pa.Array) -> Any:
-    metadata = field.metadata or {}
-    kind = metadata.get(b"kind")
-    if kind == b"none":
-        return None
-    if not pa.types.is_large_list(field.type) or column.null_count or column.flatten().null_count:
-        raise BoundaryError(f"{field.name}: a list without nulls was expected, {field.type} came")
-    inner = field.type.value_type
-    if not (pa.types.is_floating(inner) or pa.types.is_integer(inner) or pa.types.is_boolean(inner)
-            or pa.types.is_string(inner)):
-        raise BoundaryError(f"{field.name}: numbers, booleans or text were expected, {inner} came")
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    if pa.types.is_string(inner):
-        flat = flat.astype(str)
+def numbers(data: bytes | bytearray | memoryview) -> np.ndarray:
+    """Read what a guest sent as its answer: one field of numbers or booleans, as a read-only array.
+
+    Nothing in ``data`` is believed, and what is made of it takes at most eight times its size. Raises BoundaryError.
+    """
+    batch = _batch(data)
+    if batch.num_columns != 1:
+        raise BoundaryError(f"one array was expected, {batch.num_columns} fields came")
+    field = batch.schema.field(0)
+    if not pa.types.is_large_list(field.type) or pa.types.is_string(field.type.value_type):
+        raise BoundaryError(f"an array of numbers was expected, {field.type} came")
+    array = _array(field, batch.column(0))
+    array.flags.writeable = False
+    return array
+
+
+def _batch(data: bytes | bytearray | memoryview) -> pa.RecordBatch:
+    """The one row of a stream. Its messages are looked at before Arrow inflates them or follows what they refer to."""
     try:
-        shape = tuple(int(size) for size in json.loads(metadata[b"shape"]))
-        array = flat.reshape(shape)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BoundaryError(f"{field.name}: {len(flat)} values do not have the shape they claim") from error
+        messages = list(pa.ipc.MessageReader.open_stream(pa.py_buffer(data)))
+        kinds = [message.type for message in messages]
+        if kinds != ["schema", "record batch"]:
+            raise BoundaryError(f"a schema and one batch were expected, {', '.join(kinds[:4]) or 'nothing'} came")
+        if _compressed(memoryview(messages[1].metadata)):
+            raise BoundaryError("plain buffers were expected, compressed ones came")
+        schema = pa.ipc.read_schema(messages[0])
+        for field in schema:
+            _check_type(field)
+        batch = pa.ipc.read_record_batch(messages[1], schema)
+        batch.validate(full=True)
+    except BoundaryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise BoundaryError(f"not an Arrow stream: {error}") from error
+    if batch.num_rows != 1:
+        raise BoundaryError(f"one row was expected, {batch.num_rows} came")
+    return batch
+
+
+def _compressed(metadata: memoryview) -> bool:
+    """Whether a record batch names a codec, which pyarrow does not tell before it has inflated the batch.
+
+    Reads the Flatbuffers tables of Arrow's Message.fbs: Message.header is field 2, RecordBatch.compression field 3.
+    """
+
+    def at(form: str, place: int) -> int:
+        if not 0 <= place <= len(metadata) - struct.calcsize(form):
+            raise BoundaryError("not an Arrow stream: its metadata point outside of themselves")
+        return int(struct.unpack_from(form, metadata, place)[0])
+
+    def field(table: int, number: int) -> int:
+        vtable = table - at("<i", table)
+        entry = 4 + 2 * number
+        return at("<H", vtable + entry) if entry < at("<H", vtable) else 0
+
+    message = at("<I", 0)
+    offset = field(message, 2)
+    if not offset:
+        raise BoundaryError("not an Arrow stream: a message without a header")
+    header = message + offset
+    return bool(field(header + at("<I", header), 3))
+
+
+def _check_type(field: pa.Field) -> None:
+    if any(key.startswith(b"ARROW:") for key in field.metadata or {}):
+        raise BoundaryError(f"{field.name}: an extension type came, where plain ones were expected")
+    if pa.types.is_null(field.type):
+        return
+    inner = field.type.value_type if pa.types.is_large_list(field.type) else field.type
+    known = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_string)
+    if inner is field.type or not any(is_type(inner) for is_type in known):
+        raise BoundaryError(f"{field.name}: a list of numbers, booleans or text was expected, {field.type} came")
+
+
+def _value(field: pa.Field, column: pa.Array) -> Any:
+    if pa.types.is_null(field.type):
+        return None
+    kind, array = (field.metadata or {}).get(b"kind"), _array(field, column)
     if kind == b"tuple":
-        return tuple(array.tolist())
-    return array.item() if kind == b"scalar" and array.size == 1 else array
+        return tuple(array.reshape(-1).tolist())
+    if kind == b"scalar" and array.size == 1:
+        return array.item()
+    array.flags.writeable = False
+    return array
+
+
+def _array(field: pa.Field, column: pa.Array) -> np.ndarray:
+    if column.null_count or column.values.null_count:
+        raise BoundaryError(f"{field.name}: values were expected, nulls came")
+    start, stop = np.frombuffer(column.buffers()[1], np.int64, 2).tolist()
+    flat = _numpy(column.values.slice(start, stop - start))
+    return flat.reshape(_shape(field, len(flat)))
+
+
+def _shape(field: pa.Field, size: int) -> tuple[int, ...]:
+    try:
+        shape = json.loads((field.metadata or {})[b"shape"])
+        sizes = len(shape) <= 32 and all(type(each) is int and 0 <= each < 2**62 for each in shape)
+        if sizes and math.prod(shape) == size:
+            return tuple(shape)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    raise BoundaryError(f"{field.name}: {size:,} values do not have the shape they claim")
 
 
 def head(tag: bytes, length: int) -> bytes:
@@ -111,7 +211,8 @@ def taken(buffer: bytearray, length: int) -> bytes | None:
     end = _HEAD.size + length
     if len(buffer) < end:
         return None
-    body = bytes(memoryview(buffer)[_HEAD.size:end])
+    with memoryview(buffer) as view:
+        body = bytes(view[_HEAD.size:end])
     del buffer[:end]
     return body
 
@@ -124,18 +225,19 @@ def send(descriptor: int, tag: bytes, body: bytes = b"") -> None:
             view = view[os.write(descriptor, view):]
 
 
-def receive(descriptor: int) -> tuple[bytes, bytes]:
+def receive(descriptor: int) -> tuple[bytes, bytearray]:
     """Read one frame, blocking. Raises EOFError when the other side is gone."""
     tag, length = _HEAD.unpack(_exactly(descriptor, _HEAD.size))
     return tag, _exactly(descriptor, length)
 
 
-def _exactly(descriptor: int, size: int) -> bytes:
+def _exactly(descriptor: int, size: int) -> bytearray:
     data = bytearray(size)
-    view, got = memoryview(data), 0
-    while got < size:
-        count = os.readv(descriptor, [view[got:]])
-        if count == 0:
-            raise EOFError("the other side closed the pipe")
-        got += count
-    return bytes(data)
+    got = 0
+    with memoryview(data) as view:
+        while got < size:
+            count = os.readv(descriptor, [view[got:]])
+            if count == 0:
+                raise EOFError("the other side closed the pipe")
+            got += count
+    return data

@@ -1,30 +1,44 @@
 """The guest: the process in which a method runs, and the warm parent that forks it. Needs numpy and pyarrow alone.
 
 ``python -m fourfold.suite.guest FD MODULE ...`` imports the modules once and then forks a guest for each order that
-comes over the socket FD, so that a cell does not pay for imports. An order carries three pipe ends: asks, answers, log.
+comes over the socket FD, so that a cell does not pay for imports. An order is one byte that carries three pipe ends:
+asks, answers, log. Everything else a guest is told, it reads from its asks; the parent reads nothing but single bytes.
 """
 
 import contextlib
+import gc
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import random
-import selectors
+import select
 import signal
 import socket
+import struct
 import sys
 import traceback
-from dataclasses import fields
-from types import ModuleType
-from typing import Any
+from dataclasses import astuple
+from types import TracebackType
+from typing import Any, NoReturn
 
 import numpy as np
+import numpy.random  # noqa: F401 - otherwise numpy imports it in each guest
 
 from fourfold.suite import boundary, sandbox, state
-from fourfold.suite.method import Budget, Ledger, Method
+from fourfold.suite.method import Budget, Ledger, Mechanism, Method
 
-READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"RKDALSE")
+ORDER, READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"ORKDALSE")
+WARM, FORK, KILL = b"W", b"F", b"K"
+FORKED = struct.Struct("<q")
+"""What the warm parent tells once it has forked: the guest's process id."""
+REAPED = struct.Struct("<qdq")
+"""What it tells once the guest and all it started are gone: exit status, CPU seconds, largest resident bytes."""
+
+
+class AnswerError(TypeError):
+    """A method's answer is no array of numbers."""
 
 
 def main(arguments: list[str]) -> None:
@@ -35,89 +49,88 @@ def main(arguments: list[str]) -> None:
     os.set_blocking(wakener, False)
     signal.set_wakeup_fd(wakener, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the suite, which then closes the socket.
     for module in arguments[1:]:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    control.sendall(b"{}\n")
+    gc.collect()
+    gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
+    control.sendall(WARM)
     while True:
-        order, descriptors, *_ = socket.recv_fds(control, 1 << 16, 3)
+        order, descriptors, *_ = socket.recv_fds(control, 1, 3, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
         if not order:
             return
+        if order != FORK:  # A kill that came after its guest had gone.
+            continue
         pid = os.fork()
         if pid == 0:
             for descriptor in (control.fileno(), wakeup, wakener):
                 os.close(descriptor)
-            _be_guest(json.loads(order), *descriptors)
+            _be_guest(*descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        control.sendall(json.dumps({"pid": pid}).encode() + b"\n")
-        control.sendall(json.dumps(_attend(pid, control, wakeup)).encode() + b"\n")
+        control.sendall(FORKED.pack(pid))
+        control.sendall(REAPED.pack(*_attend(pid, control, wakeup)))
 
 
-def _attend(pid: int, control: socket.socket, wakeup: int) -> dict[str, float]:
-    """Wait for the guest to end, and end it where the suite is gone first; return what the system counted for it."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(wakeup, selectors.EVENT_READ)
-        selector.register(control, selectors.EVENT_READ)
-        while True:
-            ended, status, usage = os.wait4(pid, os.WNOHANG)
-            if ended:
-                break
-            for key, _ in selector.select():
-                if key.fileobj == wakeup:
-                    os.read(wakeup, 4096)
-                elif not control.recv(1, socket.MSG_PEEK):
-                    os.killpg(pid, signal.SIGKILL)
-                    sandbox.end_orphans()
-                    sys.exit(1)
+def _attend(pid: int, control: socket.socket, wakeup: int) -> tuple[int, float, int]:
+    """Wait for the guest to end, or end it where the suite says so or is gone; return what ``REAPED`` holds."""
+    gone = False
+    while True:
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            break
+        sources = [wakeup] if gone else [wakeup, control.fileno()]
+        ready, _, _ = select.select(sources, [], [])
+        if wakeup in ready:
+            os.read(wakeup, 4096)
+        if control.fileno() in ready:
+            gone = not control.recv(1)
+            _kill(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    sandbox.end_orphans()
-    return {"status": os.waitstatus_to_exitcode(status), "cpu": usage.ru_utime + usage.ru_stime, "maxrss": usage.ru_maxrss}
+    used = usage.ru_utime + usage.ru_stime + sandbox.end_orphans()
+    if gone:
+        sys.exit(1)
+    return os.waitstatus_to_exitcode(status), used, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _be_guest(order: dict[str, Any], asks: int, answers: int, log: int) -> None:
+def _kill(pid: int) -> None:
+    for kill in (os.killpg, os.kill):  # Until it has called setsid, it leads no group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def _be_guest(asks: int, answers: int, log: int) -> NoReturn:
     """Run one method from its import to its last answer, and leave without returning."""
     code = 1
     try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        sys.stdout = open(1, "w", buffering=1, errors="replace", closefd=False)
-        sys.stderr = open(2, "w", buffering=1, errors="replace", closefd=False)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))
+        order = json.loads(boundary.receive(asks)[1])
         sandbox.confine(order["memory_limit"], order["scratch"])
         _serve(order, asks, answers)
         code = 0
     except BaseException as error:
-        traceback.print_exc()
-        with contextlib.suppress(OSError, ValueError):
-            boundary.send(answers, ERROR, json.dumps(_told(error)).encode())
+        with contextlib.suppress(BaseException):
+            _tell(error, answers)
     finally:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(BaseException):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
 
 
-def _told(error: BaseException) -> dict[str, str]:
-    text = str(error)
-    if "read-only" in text:
-        text += " (records are given read-only: copy what you want to change)"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    return {"kind": type(error).__name__, "text": text[:1000], "where": where}
-
-
 def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
-    budget = Budget(**{name: float(value) if name in ("epsilon", "delta") else value
-                       for name, value in order["budget"].items()})
+    budget = Budget(**order["budget"])
     _seed(budget.seed)
-    method = load(order["file"], order["class"])(budget, order["parameters"])
+    kind = load(order["file"], order["class"])
+    _check_signatures(kind, order["verbs"])
+    _seed(budget.seed)  # Again, for what the method's file imported, or drew.
+    method = kind(budget, order["parameters"])
     boundary.send(answers, READY)
     while True:
         tag, body = boundary.receive(asks)
@@ -125,22 +138,43 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
             boundary.send(answers, STATE, json.dumps(state.count(method)).encode())
             return
         verb = body.decode()
-        tag, body = boundary.receive(asks)
-        record = boundary.decode(body)
-        answer = method.fit(record, budget) if verb == "fit" else getattr(method, verb)(record)
-        boundary.send(answers, ANSWER, b"" if verb == "fit" else boundary.encode({"answer": _plain(answer, verb)}))
-        boundary.send(answers, LEDGER, _ledger(method.ledger))
+        record = boundary.decode(boundary.receive(asks)[1])
+        answer = b""
+        if verb == "fit":
+            method.fit(record, budget)
+        else:
+            answer = boundary.encode({"answer": _plain(getattr(method, verb)(record), verb)})
+        boundary.send(answers, ANSWER, answer)
+        boundary.send(answers, LEDGER, _mechanisms(method.ledger))
 
 
 def load(file: str, name: str) -> type[Method]:
     """Import a method's class from its file; its folder comes first on the path, so that it finds its own modules."""
     sys.path.insert(0, os.path.dirname(file))
     spec = importlib.util.spec_from_file_location(f"method_{os.path.basename(file).removesuffix('.py')}", file)
-    assert spec is not None and spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return getattr(module, name)  # type: ignore[no-any-return]
+    kind: type[Method] = getattr(module, name)
+    return kind
+
+
+def _check_signatures(kind: type[Method], verbs: list[str]) -> None:
+    """Raise TypeError, before anything is fitted, where a method of the class is missing or takes something else."""
+    for verb in verbs:
+        given = ("train", "budget") if verb == "fit" else ("query",)
+        wanted = f"write def {verb}(self, {', '.join(given)})"
+        function = getattr(kind, verb, None)
+        if function is None or function is getattr(Method, verb, None):
+            raise TypeError(f"{kind.__name__} has no {verb}; {wanted}")
+        signature = inspect.signature(function)
+        try:
+            signature.bind(kind, *given)
+        except TypeError:
+            takes = f"{kind.__name__}.{verb} is called with ({', '.join(given)}) and takes {signature}"
+            raise TypeError(f"{takes}; {wanted}") from None
 
 
 def _seed(seed: int) -> None:
@@ -154,14 +188,42 @@ def _seed(seed: int) -> None:
 def _plain(answer: Any, verb: str) -> np.ndarray:
     array = np.asarray(answer)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{verb} must return an array of numbers; it returned {type(answer).__name__} of {array.dtype}")
+        came = f"{type(answer).__name__} of {array.dtype}"
+        raise AnswerError(f"{verb} must return an array of numbers, such as a numpy array of floats; {came} came")
     return array.astype(np.float64)
 
 
-def _ledger(ledger: Ledger) -> bytes:
-    mechanisms = getattr(ledger, "mechanisms", [])
-    names = [field.name for field in fields(mechanisms[0])] if mechanisms else []
-    return boundary.encode({name: np.array([getattr(each, name) for each in mechanisms]) for name in names} or {"kind": ()})
+def _mechanisms(ledger: Ledger) -> bytes:
+    """The ledger as JSON: a list of [kind, noise multiplier, sample rate, steps, sampling]."""
+    types = (str, float, float, int, str)
+    told = [[to(value) for to, value in zip(types, astuple(each), strict=True)]
+            for each in ledger.mechanisms if isinstance(each, Mechanism)]
+    if len(told) != len(ledger.mechanisms):
+        raise TypeError("the ledger holds what is no Mechanism; record them by self.ledger.gaussian(...) and the like")
+    return json.dumps(told).encode()
+
+
+def _tell(error: BaseException, answers: int) -> None:
+    """Print an exception for the author, and send its kind, text and place to the suite."""
+    text, kind = str(error), type(error).__name__
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)  # Their variables are what filled the memory.
+        kind = "MemoryError"
+    elif isinstance(error, SystemExit):
+        text = f"it called exit({error.code!r}) before it had answered; let fit and predict return"
+    elif "read-only" in text:
+        text += "; records are given read-only: copy what you want to change, as in x = x.copy()"
+    with contextlib.suppress(Exception):
+        traceback.print_exception(error)
+    told = {"kind": kind, "text": text[:1000], "where": _where(error.__traceback__)}
+    boundary.send(answers, ERROR, json.dumps(told).encode())
+
+
+def _where(trace: TracebackType | None) -> str:
+    """The last line of the method's own that an exception passed through, else the last of anyone's but this file."""
+    frames = [frame for frame in traceback.extract_tb(trace) if frame.filename not in (__file__, boundary.__file__)]
+    own = [frame for frame in frames if sys.path and frame.filename.startswith(sys.path[0] + os.sep)]
+    return "".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in (own or frames)[-1:])
 
 
 if __name__ == "__main__":

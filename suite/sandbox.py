@@ -1,4 +1,4 @@
-"""What confines a guest. The guest's side calls ``confine``; the suite's side, ``environment``. Standard library alone."""
+"""What confines a guest. The guest's side calls ``confine``, the suite's ``environment``. Standard library alone."""
 
 import contextlib
 import ctypes
@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 
 CONFINEMENT = "process"
 """How far a guest is confined, as every row's provenance records: its own process, environment, folder and limits."""
@@ -18,15 +19,18 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "CUDA_VISIBL
 def environment(threads: int) -> dict[str, str]:
     """The variables a guest starts with: a path, a language, its devices, its threads, and no word of the suite's."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return kept | dict.fromkeys(_THREADS, str(threads)) | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    # One order of sets for all guests. No bytecode: what one guest wrote, another would run.
+    fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | dict.fromkeys(_THREADS, str(threads)) | fixed
 
 
 def confine(memory_limit: int, scratch: str) -> None:
-    """Bind the calling process, and all it starts, to its folder and its limits; it dies with the one that forked it."""
+    """Bind the calling process, and all it starts, to its folder and its limits; it dies with its parent."""
     os.setsid()
     die_with_parent()
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch)
+    tempfile.tempdir = None  # Whoever asked before the fork was told another.
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_FSIZE, 4 << 30)):
         _lower(limit, value)
     if sys.platform == "linux":
@@ -44,27 +48,44 @@ def _lower(limit: int, value: int) -> None:
 def die_with_parent() -> None:
     """Ask Linux to kill this process when the one that forked it ends; elsewhere the closed pipe ends it."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def adopt_orphans() -> None:
     """Make what a guest leaves running a child of this process, so that ``end_orphans`` finds it (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+        _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
-def end_orphans() -> None:
-    """Kill and reap every child of this process, and theirs as they become its own."""
-    path = f"/proc/self/task/{os.getpid()}/children"
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+
+
+def end_orphans() -> float:
+    """Kill and reap every child of this process, and theirs as they become its own; return their CPU seconds."""
+    used = 0.0
     while True:
         try:
-            with open(path) as file:
-                children = [int(pid) for pid in file.read().split()]
-        except OSError:
-            return
-        if not children:
-            return
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+            pid, _, usage = os.wait4(-1, os.WNOHANG)
+            if not pid and _kill_children():
+                pid, _, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return used
+        if not pid:
+            return used
+        used += usage.ru_utime + usage.ru_stime
+
+
+def _kill_children() -> bool:
+    """Send SIGKILL to each child; False where the system does not list them."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            children = [int(pid) for pid in file.read().split()]
+    except OSError:
+        return False
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(children)

@@ -4,6 +4,7 @@ import io
 import pickle
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,34 @@ _LONG = 1024  # A shorter text is a name; boosted trees spell their model out in
 
 
 class _Counter(pickle.Pickler):
-    """Counts the numbers in what it is given to pickle; arrays and tensors are counted and not descended into."""
+    """Counts the numbers in what it is given to pickle; arrays, tensors and long texts are counted, once each."""
 
-    total = 0
+    def __init__(self) -> None:
+        super().__init__(_Nowhere())
+        self.total = 0
+        self._counted: dict[int, Any] = {}  # Holds what it counted, so that no other item comes to bear its id.
 
     def persistent_id(self, item: Any) -> int | None:
-        """Take numeric arrays, tensors and long texts out of the pickle, and count what they hold."""
-        torch = sys.modules.get("torch")
-        if isinstance(item, np.ndarray) and item.dtype.kind in "fiuc":
-            self.total += item.size
-        elif torch is not None and isinstance(item, torch.Tensor):
-            self.total += item.numel()
-        elif isinstance(item, str | bytes) and len(item) > _LONG:
-            self.total += len(_NUMBER.findall(item if isinstance(item, bytes) else item.encode(errors="replace")))
-        else:
+        """Take what holds many numbers out of the pickle, and count them."""
+        numbers = _numbers(item)
+        if numbers is None:
             return None
+        if id(item) not in self._counted:
+            self._counted[id(item)] = item
+            self.total += numbers()
         return 1
+
+
+def _numbers(item: Any) -> Callable[[], int] | None:
+    """How to count the numbers in an item that is counted whole; None for one that is not."""
+    torch = sys.modules.get("torch")
+    if isinstance(item, np.ndarray) and item.dtype.kind in "fiuc":
+        return lambda: item.size
+    if torch is not None and isinstance(item, torch.Tensor):
+        return item.numel
+    if isinstance(item, str | bytes) and len(item) > _LONG:
+        return lambda: len(_NUMBER.findall(item if isinstance(item, bytes) else item.encode(errors="replace")))
+    return None
 
 
 class _Nowhere(io.RawIOBase):
@@ -41,7 +54,7 @@ class _Nowhere(io.RawIOBase):
 
 def count(method: Any) -> int | None:
     """Numbers in the method's attributes; None where they cannot be pickled."""
-    counter = _Counter(_Nowhere())
+    counter = _Counter()
     try:
         counter.dump({name: value for name, value in vars(method).items() if name not in ("budget", "ledger")})
     except Exception:

@@ -1,69 +1,120 @@
 """Warm parents: preloaded processes that fork a guest in milliseconds. One worker keeps a few, one an environment."""
 
 import contextlib
-import json
 import os
+import select
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from fourfold.suite import sandbox
+from fourfold.suite import guest, sandbox
 
 PRELOADED = frozenset({"lightgbm", "opacus", "pandas", "fairlearn", "scipy", "sklearn", "statsforecast", "torch"})
 """Packages that a parent may import ahead of a method: well known, slow to import, and clean to fork after."""
 
+_START, _FORK = 600.0, 60.0  # Seconds for a parent's imports, and for a fork, on a machine that is very busy.
 
-class GuestLost(RuntimeError):
+
+class GuestLost(RuntimeError):  # noqa: N818
     """The warm parent ended: the suite's trouble, not the method's."""
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """How a guest ended: exit status, negative for a signal; CPU seconds of it and all it started; resident bytes."""
+
+    status: int
+    cpu: float
+    memory: int
 
 
 class Parent:
     """One warm parent: a Python of the method's environment that has imported ``preload`` and waits for orders."""
 
     def __init__(self, python: str, preload: Sequence[str], threads: int) -> None:
-        ours, theirs = socket.socketpair()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._control, theirs = socket.socketpair()
         with theirs:
+            # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
             self._process = subprocess.Popen(
-                [python, "-I", "-m", "fourfold.suite.guest", str(theirs.fileno()), *preload],
-                pass_fds=[theirs.fileno()], env=sandbox.environment(threads), stdin=subprocess.DEVNULL, cwd="/",
+                [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), *preload],
+                pass_fds=[theirs.fileno()], env=sandbox.environment(threads), cwd="/", start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
             )
-        self._control = ours
-        self._lines = ours.makefile("rb")
-        self._told()
+        self._control.setblocking(False)
+        try:
+            self._told(len(guest.WARM), _START)
+        except GuestLost:
+            self.close()
+            raise
 
-    def fork(self, order: dict[str, Any], descriptors: Sequence[int]) -> int:
+    @property
+    def pid(self) -> int:
+        """The process id of the parent."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """Readable once the guest is gone, or the parent: what a selector waits on before ``reap``."""
+        return self._control.fileno()
+
+    def fork(self, descriptors: Sequence[int]) -> int:
         """Start a guest with these pipe ends for its asks, answers and log; return its process id."""
         try:
-            socket.send_fds(self._control, [json.dumps(order).encode()], list(descriptors))
+            socket.send_fds(self._control, [guest.FORK], list(descriptors))
         except OSError as error:
-            raise GuestLost("the warm parent of the guests is gone") from error
-        return int(self._told()["pid"])
+            raise self._lost() from error
+        return int(guest.FORKED.unpack(self._told(guest.FORKED.size, _FORK))[0])
 
-    def reap(self) -> dict[str, Any]:
-        """Wait for the guest to be gone; return its exit ``status``, ``cpu`` seconds and ``maxrss`` in KiB."""
-        return self._told()
+    def kill(self) -> None:
+        """End the guest and all it started; ``reap`` tells when that is done. Nothing where it is already gone."""
+        with contextlib.suppress(OSError):
+            self._control.send(guest.KILL)
 
-    def _told(self) -> dict[str, Any]:
-        line = self._lines.readline()
-        if not line:
-            raise GuestLost(f"the warm parent of the guests ended with code {self._process.wait()}")
-        return json.loads(line)  # type: ignore[no-any-return]
+    def reap(self) -> Reaped:
+        """Wait until the guest, and all it started, are gone."""
+        return Reaped(*guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK)))
+
+    def _told(self, size: int, patience: float) -> bytes:
+        """Read exactly what was announced: what follows must stay in the socket, where a selector sees it."""
+        data, until = b"", time.monotonic() + patience
+        while len(data) < size:
+            if not select.select([self._control], [], [], max(0.0, until - time.monotonic()))[0]:
+                self._process.kill()
+            try:
+                more = self._control.recv(size - len(data))
+            except OSError:
+                more = b""
+            if not more:
+                raise self._lost()
+            data += more
+        return data
+
+    def _lost(self) -> GuestLost:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 2000))
+        said = self._said.read().decode(errors="replace").strip()
+        code = self._process.poll()
+        return GuestLost(f"the warm parent of the guests ended with code {code}" + (f": {said}" if said else ""))
 
     def close(self) -> None:
         """End the parent, and with it whatever guest still runs."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
-        self._lines.close()
         self._control.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._said.close()
 
 
 class Parents:
@@ -95,8 +146,3 @@ class Parents:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         while self._parents:
             self._parents.popitem()[1].close()
-
-
-def pipes() -> tuple[int, int, int, int, int, int]:
-    """Three pipes: (asks read, asks write, answers read, answers write, log read, log write)."""
-    return (*os.pipe(), *os.pipe(), *os.pipe())

@@ -1,0 +1,264 @@
+"""The pipes to one guest, with a deadline and an eye on its memory: what its frames, its silence and its end mean."""
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from fourfold.suite import boundary, guest
+from fourfold.suite.usage import Usage
+from fourfold.suite.warm import Parent, Reaped
+
+LOG_KEPT = 16 << 10
+"""Bytes of what a method prints that are kept for its author: the first half and the last."""
+
+_LIMITS = {guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14}
+_LOOK = 0.1  # Seconds between two looks at the guest's memory.
+_GRACE = 1.0  # Seconds for a guest that is done, or has closed its pipe, to end by itself.
+_PIPE = 1 << 20
+_NAMES = {guest.ANSWER: "answer", guest.LEDGER: "ledger", guest.ERROR: "error", guest.STATE: "count"}
+_HANDS_OFF = "leave descriptors alone that the method did not open"
+_MORE_MEMORY = "use less, or declare more: memory = ... (GiB)"
+
+
+class VisitError(Exception):
+    """A visit is over before its time; its arguments are the status and the reason."""
+
+
+class Watch:
+    """One guest, forked from ``parent``; a context manager, after which nothing of the guest is left.
+
+    Asking and waiting never block on a guest that does not read or write. ``log`` is what it printed.
+    """
+
+    def __init__(self, parent: Parent, memory_limit: int) -> None:
+        self.peak, self.log = 0, Log()
+        self._parent, self._memory_limit = parent, memory_limit
+        self._allowed, self._deadline = 0.0, float("inf")
+        self._look_at = time.monotonic() + _LOOK
+        self._incoming, self._outgoing = bytearray(), deque[memoryview]()
+        self._closed = False
+        self._reaped: Reaped | None = None
+        asks, self._asks = _pipe()
+        self._answers, answers = _pipe()
+        self._log, log = _pipe()
+        self._selector = selectors.DefaultSelector()
+        try:
+            self.usage = Usage(parent.pid, parent.fork((asks, answers, log)))
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for descriptor in (asks, answers, log):
+                os.close(descriptor)
+        for descriptor in (self._asks, self._answers, self._log):
+            os.set_blocking(descriptor, False)
+        for source in (self._answers, self._log, parent):
+            self._selector.register(source, selectors.EVENT_READ)
+
+    def allow(self, seconds: float) -> None:
+        """Give the guest this long from now; after it, waiting for a frame ends the visit as ``timeout``."""
+        self._allowed, self._deadline = seconds, time.monotonic() + seconds
+
+    def say(self, tag: bytes, body: bytes = b"") -> None:
+        """Queue one frame; it is written while the next one is awaited."""
+        self._outgoing += (memoryview(boundary.head(tag, len(body))), memoryview(body))
+        if self._asks not in self._selector.get_map():
+            self._selector.register(self._asks, selectors.EVENT_WRITE)
+
+    def ask(self, verb: str, record: bytes) -> None:
+        """Queue one ask of the method; ends the visit where something has come that answers none."""
+        self._read_answers()
+        if self._incoming:
+            raise _broken("it answered before it was asked")
+        self.say(guest.ASK, verb.encode())
+        self.say(guest.RECORD, record)
+
+    def frame(self, wanted: bytes, limit: int = 0) -> bytes:
+        """Wait for the next frame, which must bear this tag and be no longer than this; ends the visit otherwise."""
+        limit = max(limit, _LIMITS.get(wanted, 0))
+        while True:
+            if (head := boundary.opened(self._incoming)) is not None:
+                tag, length = head
+                if tag not in (wanted, guest.ERROR):
+                    raise _broken(f"a frame {tag!r} came where {wanted!r} was due")
+                allowed = limit if tag == wanted else _LIMITS[guest.ERROR]
+                if length > allowed:
+                    what = _NAMES.get(tag, "frame")
+                    raise VisitError("invalid-output", f"its {what} has {length:,} bytes where at most {allowed:,} were "
+                                     "agreed: send no more than is asked for")
+                if (body := boundary.taken(self._incoming, length)) is not None:
+                    return self._checked(tag, body)
+            if self._reaped:
+                raise VisitError(*_silent(self._reaped.status))
+            self._turn()
+
+    def _checked(self, tag: bytes, body: bytes) -> bytes:
+        if tag == guest.ERROR:
+            raise VisitError(*_failure(body))
+        if self._outgoing:
+            raise _broken("it answered before it had read what it was asked")
+        return body
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now > self._deadline:
+            if self._closed:
+                raise VisitError("failed", "it closed the pipe that carries its answers; " + _HANDS_OFF)
+            within = f"no answer within {self._allowed:.4g} s"
+            raise VisitError("timeout", f"{within}; be quicker, or be given more by --time-limit")
+        if now >= self._look_at:
+            self._look()
+        for key, _ in self._selector.select(max(0.0, min(self._look_at, self._deadline) - time.monotonic())):
+            if key.fileobj is self._parent:
+                self._reap()
+            elif key.fd == self._asks:
+                self._write()
+            elif key.fd == self._log:
+                self._read_log()
+            else:
+                self._read_answers()
+
+    def _reap(self) -> None:
+        self._selector.unregister(self._parent)
+        self._reaped = self._parent.reap()
+        while self._read_answers():
+            pass
+
+    def _write(self) -> None:
+        try:
+            while self._outgoing:
+                self._outgoing[0] = self._outgoing[0][os.write(self._asks, self._outgoing[0]):]
+                if not self._outgoing[0]:
+                    self._outgoing.popleft()
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._outgoing.clear()
+        self._selector.unregister(self._asks)
+
+    def _read_log(self) -> None:
+        if data := os.read(self._log, _PIPE):
+            self.log.add(data)
+        else:
+            self._selector.unregister(self._log)
+
+    def _read_answers(self) -> bool:
+        """Take what has come; False where nothing has, or nothing will."""
+        if self._closed:
+            return False
+        try:
+            data = os.read(self._answers, _PIPE)
+        except BlockingIOError:
+            return False
+        self._incoming += data
+        if not data:
+            self._closed = True
+            self._selector.unregister(self._answers)
+            self._deadline = min(self._deadline, time.monotonic() + _GRACE)
+        return bool(data)
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        used = self.usage.memory()
+        self.usage.cpu()
+        self.peak = max(self.peak, used)
+        now = time.monotonic()
+        self._look_at = now + max(_LOOK, 20 * (now - began))  # Looking at many processes takes a while.
+        if used > self._memory_limit:
+            sizes = f"{used / 2**30:.2f} GiB where {self._memory_limit / 2**30:.2f} were agreed"
+            raise VisitError("out-of-memory", f"it used {sizes}; {_MORE_MEMORY}")
+
+    def finish(self) -> None:
+        """Wait, not for long, for a guest that is done to end by itself."""
+        self.allow(_GRACE)
+        with contextlib.suppress(VisitError):
+            while not self._reaped:
+                self._turn()
+
+    def end(self) -> Reaped:
+        """Kill the guest where it still lives, read what it had printed, and return what the system counted for it."""
+        if not self._reaped:
+            self._parent.kill()
+            self._reaped = self._parent.reap()
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._log, _PIPE):
+                self.log.add(data)
+        return self._reaped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        try:
+            self.end()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._selector.close()
+        for descriptor in (self._asks, self._answers, self._log):
+            os.close(descriptor)
+
+
+def _broken(how: str) -> VisitError:
+    return VisitError("invalid-output", f"the guest broke the protocol: {how}; {_HANDS_OFF}")
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _PIPE)
+    return read, write
+
+
+def _failure(body: bytes) -> tuple[str, str]:
+    """Read a guest's last words: an exception's kind, text and place."""
+    try:
+        told = json.loads(body)
+        kind, text, where = (str(told[name]) for name in ("kind", "text", "where"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "failed", "it failed, and could not say why; what it printed may tell"
+    place = f" (at {where})" if where else ""
+    if kind == "MemoryError" or "can't allocate memory" in text or "bad_alloc" in text:
+        return "out-of-memory", f"{kind}: {text}{place}; {_MORE_MEMORY}"
+    if kind == guest.AnswerError.__name__:
+        return "invalid-output", text
+    return "failed", f"{kind}: {text}{place}"
+
+
+def _silent(code: int) -> tuple[str, str]:
+    """Name the way a guest ended that said nothing, from its exit code."""
+    if code == -signal.SIGKILL:
+        return "out-of-memory", "it was killed by SIGKILL, as the system does when memory runs out; use less"
+    if code < 0:
+        name = signal.Signals(-code).name
+        return "failed", f"it was ended by {name} before it had answered; run it by itself to find out where"
+    return "failed", f"it left with exit code {code} before it had answered; let fit and predict return"
+
+
+class Log:
+    """The first and the last of what was printed, in bounded space."""
+
+    def __init__(self) -> None:
+        self._head, self._tail, self._size = b"", b"", 0
+
+    def add(self, data: bytes) -> None:
+        """Take more of what was printed."""
+        self._size += len(data)
+        room = LOG_KEPT // 2 - len(self._head)
+        self._head += data[:room]
+        self._tail = (self._tail + data[max(room, 0):])[-LOG_KEPT // 2:]
+
+    def text(self) -> str:
+        """What is kept, with a line that says how much is not."""
+        cut = self._size - len(self._head) - len(self._tail)
+        middle = f"\n[... {cut:,} bytes left out ...]\n".encode() if cut else b""
+        return (self._head + middle + self._tail).decode(errors="replace")
