@@ -4,14 +4,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fourfold.suite import schedule
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job
 from fourfold.suite.method import Budget
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Running, Share
-from hypothesis import given
-from hypothesis import strategies as st
 
 ONE = Need(1, 0)
 
@@ -41,9 +42,8 @@ def test_longest_first_is_within_a_few_per_cent_of_the_lower_bound_where_arrival
     for seed in range(60):
         durations = sixty(seed)
         bound, rng = lower_bound(durations, 8), np.random.default_rng(1000 + seed)
-        by_seed = dict(enumerate(durations))
         order = [each.cell.seed for each in schedule.longest_first(
-            [job(index) for index in range(60)], lambda cell: by_seed[cell.seed])]
+            [job(index) for index in range(60)], lambda cell, durations=durations: durations[cell.seed])]
         estimates = durations * rng.lognormal(0, 0.3, 60)
         arrival.append(simulated(durations, durations, 8) / bound)
         longest.append(simulated(durations[order], durations[order], 8) / bound)
@@ -125,7 +125,8 @@ def test_a_wide_cell_starts_though_short_ones_never_end() -> None:
 
 def test_an_estimate_is_the_median_of_the_cells_most_like_it() -> None:
     rows = [("d1", "m", "t", "a", math.inf, s) for s in (1.0, 100.0, 10.0)]
-    rows += [("d1", "m", "t", "a", 3.0, 50.0), ("d0", "m", "t", "b", math.inf, 7.0), ("dx", "x", "t", "a", math.inf, 1000.0)]
+    rows += [("d1", "m", "t", "a", 3.0, 50.0), ("d0", "m", "t", "b", math.inf, 7.0),
+             ("dx", "x", "t", "a", math.inf, 1000.0)]
     frame = pd.DataFrame(rows, columns=["method_digest", "method", "task", "dataset", "epsilon", "seconds"])
     estimate = schedule.estimator(frame)
     assert estimate(job(0, "m", "d1").cell) == pytest.approx(10.0)
