@@ -239,7 +239,7 @@ def _bring(file: File, path: Path, mirrored: str, progress: Progress | None) -> 
     made = arrived
     try:
         if file.convert and not mirrored:
-            made = path.with_name(f"{path.name}.{os.getpid()}.made")
+            made = arrived.with_suffix(".made")
             _named(file.convert)(arrived, made)
             if fault := _fault(file, made):
                 raise DatasetError(f"{file.url} arrived as it should, but once converted {fault}. {path} was left as "

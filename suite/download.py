@@ -1,10 +1,11 @@
 """One file over HTTP: in parts if need be, whole in the end."""
 
-import errno
+import contextlib
 import fcntl
 import os
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -17,47 +18,48 @@ CHUNK = 1 << 18
 
 
 def download(url: str, beside: Path, wrong: Callable[[Path], str], report: Callable[[int, int | None], None]) -> Path:
-    """Download ``url`` into a file of this process next to ``beside`` and return its path, for the caller to move.
+    """Download ``url`` into a file of this call next to ``beside`` and return its path, for the caller to move.
 
     What came of an earlier attempt is kept in ``<name>.part`` and only the rest is asked for, provided that the server
     still has the same file (If-Range, RFC 9110 section 13.1.5). ``wrong`` says what is wrong with the arrived file, or
-    ''; if it was pieced together it is then fetched once more, whole. Two processes may do this at once: the second
-    works on a partial file of its own. Raises DatasetError where nothing usable arrives.
+    ''; if it was pieced together it is then fetched once more, whole. Two calls may do this at once: the second works
+    on a partial file of its own. Raises DatasetError where nothing usable arrives.
     """
-    part, stream = _open_part(beside)
-    whole = beside.with_name(f"{beside.name}.{os.getpid()}.whole")
-    with stream:
-        resumed = _receive(url, part, stream, report)
-        fault = wrong(part)
-        if fault and resumed:
-            _forget(part, stream)
-            _receive(url, part, stream, report)
+    shared = beside.with_name(beside.name + ".part")
+    part, stream = _open_part(shared)
+    whole = beside.with_name(f"{beside.name}.{uuid.uuid4().hex}.whole")
+    try:
+        with stream:
+            resumed = _receive(url, part, stream, report)
             fault = wrong(part)
-        if not fault:
+            if fault and resumed:
+                _forget(part, stream)
+                _receive(url, part, stream, report)
+                fault = wrong(part)
             os.replace(part, whole)  # while the lock holds
-    _origin(part).unlink(missing_ok=True)
+            _origin(part).unlink(missing_ok=True)
+    finally:
+        if part != shared:
+            _origin(part).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
     if fault:
-        part.unlink()
+        whole.unlink()
         kept = f"{beside} was left as it was" if beside.exists() else f"{beside} was not written"
         raise DatasetError(f"{url} is not what it should be: {fault}. {kept}. Try again later; if it stays so, the "
                            "file has changed at its source: set FOURFOLD_MIRROR to a place that has the old one")
     return whole
 
 
-def _open_part(beside: Path) -> tuple[Path, BinaryIO]:
+def _open_part(shared: Path) -> tuple[Path, BinaryIO]:
     """The partial file, held by a lock that ends with this process; a fresh one where another process holds it."""
-    part = beside.with_name(beside.name + ".part")
-    stream = part.open("ab+")
-    try:
+    stream = shared.open("ab+")
+    with contextlib.suppress(OSError):  # taken, moved away meanwhile, or a file system without locks
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if part.exists() and os.path.samestat(os.fstat(stream.fileno()), part.stat()):  # not moved away meanwhile
-            return part, stream
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
+        if os.path.samestat(os.fstat(stream.fileno()), shared.stat()):
+            return shared, stream
     stream.close()
-    part = beside.with_name(f"{beside.name}.{os.getpid()}.part")
-    return part, part.open("ab+")
+    own = shared.with_name(f"{shared.stem}.{uuid.uuid4().hex}.part")
+    return own, own.open("ab+")
 
 
 def _receive(url: str, part: Path, stream: BinaryIO, report: Callable[[int, int | None], None]) -> bool:

@@ -220,9 +220,20 @@ def test_a_cache_that_cannot_be_written_is_named(server, tmp_path):
 def test_two_may_fetch_at_once(server, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
+    begun, both = threading.Event(), threading.Barrier(2, timeout=20)
+
+    def wait(_path: str, done: int, _total: int | None) -> None:
+        begun.set()
+        if done == 0:
+            both.wait()  # neither goes on before the other is at it too
+
     with ThreadPoolExecutor(2) as pool:
-        for fetched in [pool.submit(fetch, loans(server), tmp_path) for _ in range(2)]:
-            fetched.result()
+        first = pool.submit(fetch, loans(server), tmp_path, wait)
+        begun.wait(20)
+        second = pool.submit(fetch, loans(server), tmp_path, wait)
+        assert first.result() == second.result() == [tmp_path / "credit/loans.csv"]
+
+    assert server.sent == [3_000_000, 3_000_000]
     assert (tmp_path / "credit/loans.csv").read_bytes() == BODY
     assert leftovers(tmp_path) == []
 
