@@ -1,0 +1,146 @@
+"""A campaign: from a request to the cells that the store lacks, and what a board needs besides their rows."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fourfold.suite import cards, compact, plan, protocol, registry, schedule, store
+from fourfold.suite import key as keys
+from fourfold.suite.atomic import explained, make_folder, write_once
+from fourfold.suite.cell import Cell
+from fourfold.suite.evaluate import Job
+from fourfold.suite.events import Event, Setting
+from fourfold.suite.pack import Pack
+from fourfold.suite.task import Task
+
+BACKENDS = ("ray", "process", "serial")
+Backend = Callable[[Sequence[Job], Setting], Iterator[Event]]
+
+
+class BackendError(RuntimeError):
+    """A backend that this installation lacks; the message says how to get it, and what does without."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a request comes to, given what the store has.
+
+    statuses: of the cells in the store. estimate: seconds that a cell will take. learned: the store has cells to
+    estimate from.
+    """
+
+    plan: plan.Plan
+    statuses: Mapping[str, str]
+    estimate: Callable[[Cell], float]
+    learned: bool
+
+    @property
+    def seconds(self) -> float:
+        """The estimated seconds of all that is to run, one cell after the other."""
+        return sum(self.estimate(job.cell) for job in self.plan.todo)
+
+
+def planned(request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing",
+            seeds: Sequence[int] = ()) -> Campaign:
+    """Hold a request against a results folder, and write nothing. seeds: exactly these, instead of the request's.
+
+    Raises UnknownName, PackError, DatasetError or StoreError.
+    """
+    if seeds:
+        request = plan.Request(**vars(request) | {"seeds": max(seeds) + 1})
+    jobs = [job for job in plan.jobs(request, key, cache) if not seeds or job.cell.seed in seeds]
+    statuses = store.statuses(results)
+    history = schedule.history(results)
+    return Campaign(plan.compare(jobs, statuses, rerun), statuses, schedule.estimator(history), len(history) > 0)
+
+
+def prepare(campaign: Campaign, results: Path) -> None:
+    """Make the results folder ready: cards and archives written, and cells that are run anew taken out of the way.
+
+    Raises StoreError.
+    """
+    store.create(results)
+    for name in {job.cell.task for job in campaign.plan.todo}:
+        task = registry.task(name)
+        cards.write_card(results, "task", f"{task.name}-{task.version}", task_card(task))
+    for pack in {job.pack.digest: job.pack for job in campaign.plan.todo}.values():
+        cards.write_card(results, "method", pack.digest, pack.card())
+        archive(results, pack)
+    if again := [job.cell.id for job in campaign.plan.todo if job.cell.id in campaign.statuses]:
+        compact.retire(results, again)
+
+
+def task_card(task: Task) -> dict[str, Any]:
+    """What a board says of a task, so that it need not be installed where the board is made."""
+    return {
+        "name": task.name, "version": task.version, "title": task.title, "doc": _doc(task), "headline": task.headline,
+        "shown": list(task.shown), "unranked": sorted(task.unranked), "embedded": task.embedded,
+        "declares": {name: list(values) for name, values in task.declares.items()},
+        "metrics": [asdict(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],
+    }
+
+
+def _doc(task: Task) -> str:
+    lines = (type(task).__doc__ or "").strip().splitlines()
+    return "\n".join(line.strip() for line in lines)
+
+
+def archive_path(results: Path, digest: str) -> Path:
+    """Where a results folder keeps the files of a method."""
+    return results / "methods" / f"{digest}.zip"
+
+
+def archive(results: Path, pack: Pack) -> None:
+    """Keep a method's files in the results folder, so that its cells can be run again anywhere. Raises StoreError."""
+    place = archive_path(results, pack.digest)
+    with explained("write", place):
+        make_folder(place.parent)
+        if not place.exists():
+            write_once(place, pack.archive())
+
+
+def copy_archives(source: Path, into: Path) -> int:
+    """Copy the methods' archives that another results folder lacks; return how many. Raises StoreError."""
+    count = 0
+    for path in sorted((source / "methods").glob("*.zip")):
+        with explained("copy", path):
+            make_folder(into / "methods")
+            place = into / "methods" / path.name
+            count += not place.exists() and write_once(place, path.read_bytes())
+    return count
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file, made where there is none. Raises BadKey or StoreError."""
+    with explained("write", path):
+        return keys.read(path)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for unpacked methods that lasts as long as the campaign."""
+    folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def backend(name: str) -> Backend:
+    """What runs jobs: ``serial``, ``process`` or ``ray``. Raises BackendError where Ray is asked for and not there."""
+    from fourfold.suite import local
+
+    if name != "ray":
+        return local.serial if name == "serial" else local.process
+    if find_spec("ray") is None:
+        raise BackendError(f"the ray backend needs Ray, which is not installed for {sys.executable}: "
+                           "pip install 'fourfold[ray]', or run the same cells with --backend process")
+    from fourfold.suite import cluster
+
+    return cluster.run

@@ -1,0 +1,5 @@
+"""``python -m fourfold.suite.cli``."""
+
+from fourfold.suite.cli import main
+
+main()

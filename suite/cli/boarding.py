@@ -1,0 +1,26 @@
+"""``board`` and ``compare``: what the results come to."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fourfold.suite.cli import options, tell
+
+
+@click.command()
+@options.results_read
+@click.option("--out", "-o", type=click.Path(path_type=Path), help="The folder to write to.  [default: board, in the results folder; text goes to the terminal]")
+@click.option("--format", "form", type=click.Choice(["html", "md", "csv", "json"]), default="html", show_default=True, help="What to write.")
+@options.json_output
+def board(results: Path, out: Path | None, form: str, as_json: bool) -> None:
+    """Rank what is in a results folder, as pages or as text. RESULTS: the folder."""
+    from fourfold.leaderboard import aggregate, pages
+
+    made = aggregate(results)
+    for path, why in made.skipped:
+        tell(f"skipped {path}: {why}", "fourfold board")
+    if form == "html" and not as_json:
+        written = pages.render(made, out or results / "board")
+        options.say(f"{written[0]}: {made.cells} cells, {len(written)} pages")
+        return
