@@ -3,15 +3,17 @@
 It is named by the digest of the two, built beside its place, synced, read back, compared, and only then renamed there.
 """
 
+import contextlib
 import errno
 import functools
 import hashlib
 import operator
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, make_folder, sync_folder, temporary_beside
-from fourfold.suite.cellfile import SCHEMA, align
+from fourfold.suite.cellfile import SCHEMA, ForeignError, align
 
 _SORTED_BY = ["task", "dataset", "family", "metric", "group", "method", "parameters", "seed", "cell"]
 """A board asks for one metric of one or all datasets: its rows then lie together."""
@@ -42,22 +44,22 @@ class Cells:
 
 
 def rows_of(folder: Path, cell: str) -> pa.Table:
-    """The rows of one cell. Raises pa.ArrowException, OSError."""
+    """The rows of one cell. Raises ForeignError, FileNotFoundError."""
     where = entry(folder, cell, ["task", "dataset"])
     terms = [pc.field(name) == value for name, value in {**where, "cell": cell}.items()]
-    return align(pq.read_table(folder / "rows.parquet", filters=functools.reduce(operator.and_, terms)))
+    return align(read_file(folder / "rows.parquet", filters=functools.reduce(operator.and_, terms)))
 
 
 def entry(folder: Path, cell: str, columns: list[str]) -> dict[str, str]:
-    """What the manifest says of one cell. Raises pa.ArrowException, OSError."""
-    return pq.read_table(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()[0]
+    """What the manifest says of one cell. Raises ForeignError, FileNotFoundError."""
+    return read_file(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()[0]
 
 
 def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] | None = None) -> Cells:
-    """Read a compacted folder whole, or only some of its cells. Raises pa.ArrowException, OSError."""
-    text = [name.name for name in pq.read_schema(folder / "rows.parquet") if name.type == pa.string()]
-    rows = pq.read_table(folder / "rows.parquet", read_dictionary=text, page_checksum_verification=True)
-    manifest = pq.read_table(folder / "cells.parquet", page_checksum_verification=True).cast(MANIFEST)
+    """Read a compacted folder whole, or only some of its cells. Raises ForeignError, FileNotFoundError."""
+    path = folder / "rows.parquet"
+    text = [column.name for column in read_schema(path) if column.type == pa.string()]
+    rows, manifest = read_file(path, read_dictionary=text), read_file(folder / "cells.parquet").cast(MANIFEST)
     for cells, keep in ((only, True), (but, False)):
         if cells is not None:
             values = pa.array(sorted(cells), pa.string())
@@ -66,6 +68,28 @@ def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] 
                 for table in (rows, manifest)
             )
     return Cells(rows, manifest)
+
+
+def read_file(path: Path, **options: Any) -> pa.Table:
+    """Read a Parquet file, every page held against its checksum. Raises ForeignError, FileNotFoundError."""
+    with _sound(path):
+        return pq.read_table(path, page_checksum_verification=True, **options)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of a Parquet file. Raises ForeignError, FileNotFoundError."""
+    with _sound(path):
+        return pq.read_schema(path)
+
+
+@contextlib.contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise ForeignError(f"{path.name} is no whole Parquet file ({error})") from error
 
 
 def build(parent: Path, parts: Iterable[Cells]) -> Path | None:

@@ -24,6 +24,9 @@ SCHEMA = pa.schema([
 ])
 """A row is one metric of one group; a cell that failed has one row, with metric ``""`` and a null value."""
 
+IDENTITY = SCHEMA.names[:9]
+"""The columns that say which cell it is: the same in all of its rows."""
+
 OPTIONAL = frozenset({"value", "low", "high", "replicates"})
 """The columns that may be null."""
 
@@ -50,8 +53,9 @@ def tabulate(cell: str, rows: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Tabl
                and (name not in table.column_names or table[name].null_count)]
     if missing or not table.num_rows:
         raise StoreError(f"cell {cell[:12]}: its rows must have {', '.join(missing) or 'at least one row'}")
-    if table["cell"].unique().to_pylist() != [cell]:
-        raise StoreError(f"cell {cell[:12]}: its rows name another cell, {table['cell'].unique().to_pylist()[0]!r}")
+    for name in IDENTITY:
+        if len(values := table[name].unique()) > 1 or (name == "cell" and values[0].as_py() != cell):
+            raise StoreError(f"cell {cell[:12]}: its rows must all have its own {name}, not {values.to_pylist()}")
     return table
 
 

@@ -48,8 +48,8 @@ def compact(root: Path) -> Compacted:
         for folder in listing.compacted:
             try:
                 parts.append(load(folder, but=seen))
-            except (pa.ArrowException, OSError) as error:
-                skipped.append(Skipped(folder, f"not a whole pair of Parquet files ({error})"))
+            except ForeignError as error:
+                skipped.append(Skipped(folder, str(error)))
                 continue
             gathered.append(folder)
             seen |= members(folder).keys()
@@ -184,5 +184,5 @@ def _locked(root: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 yield
-            except pa.ArrowException as error:
+            except (pa.ArrowException, ForeignError) as error:
                 raise StoreError(f"cannot rearrange the results in {root}: {error}; none of them is lost") from error

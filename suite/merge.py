@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from fourfold.suite.atomic import StoreError, explained
 from fourfold.suite.bundle import build, load
 from fourfold.suite.cards import read_cards, write_card
@@ -91,7 +89,7 @@ def _copy_compacted(listing: Listing, into: Path, mine: set[str], skipped: list[
         if new := members(folder).keys() - mine:
             try:
                 build(into / "compacted", [load(folder, only=new)])
-            except (pa.ArrowException, FileNotFoundError) as error:
+            except ForeignError as error:
                 skipped.append(Skipped(folder, str(error)))
                 continue
             mine |= new

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
-from fourfold.suite.bundle import entry, rows_of
+from fourfold.suite.bundle import entry, read_file, read_schema, rows_of
 from fourfold.suite.cellfile import SCHEMA, ForeignError, align, decode, encode, ends_whole, provenance_of, tabulate
 from fourfold.suite.layout import Listing, Skipped, cell_path, members, scan_compacted, set_aside, steadily
 
@@ -175,8 +174,8 @@ def replicates_matrix(rows: pa.Table) -> npt.NDArray[np.float32]:
 
     Raises StoreError where a row has none, or not as many as the others.
     """
-    lists = rows["replicates"].combine_chunks()
-    lists = lists if isinstance(lists, pa.ListArray) else pa.concat_arrays(lists.chunks)
+    pieces = rows["replicates"].chunks or [pa.array([], SCHEMA.field("replicates").type)]
+    lists = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
     count, flat = len(lists), lists.flatten()
     if count == 0:
         return np.empty((0, 0), np.float32)
@@ -213,10 +212,8 @@ def _read(listing: Listing, columns: Sequence[str] | None, where: Mapping[str, p
     for folder in listing.compacted:
         try:
             tables.append(_read_compacted(folder, columns, where, members(folder).keys() & seen))
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError) as error:
-            skipped.append(Skipped(folder, f"not a whole pair of Parquet files ({error})"))
+        except ForeignError as error:
+            skipped.append(Skipped(folder, str(error)))
         else:
             seen |= members(folder).keys()
     asked = set(where["cell"].to_pylist()) if "cell" in where else listing.loose.keys()
@@ -233,7 +230,7 @@ def _read(listing: Listing, columns: Sequence[str] | None, where: Mapping[str, p
 def _read_compacted(
     folder: Path, columns: Sequence[str] | None, where: Mapping[str, pa.Array], but: Iterable[str]
 ) -> pa.Table:
-    names = pq.read_schema(folder / "rows.parquet").names
+    names = read_schema(folder / "rows.parquet").names
     if not set(where) <= set(names):
         return SCHEMA.empty_table()
     terms = [pc.field(name).isin(values) for name, values in where.items()]
@@ -241,7 +238,7 @@ def _read_compacted(
         terms.append(~pc.field("cell").isin(but))
     condition = functools.reduce(operator.and_, terms) if terms else None
     wanted = None if columns is None else [name for name in columns if name in names]
-    return align(pq.read_table(folder / "rows.parquet", columns=wanted, filters=condition))
+    return align(read_file(folder / "rows.parquet", columns=wanted, filters=condition))
 
 
 def _read_loose(
