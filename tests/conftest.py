@@ -1,0 +1,54 @@
+"""A third party's package, installed for the length of a test module: one task and its methods."""
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from fourfold.suite import plan, registry
+from fourfold.suite.evaluate import Job
+
+TOY = Path(__file__).parent / "toy"
+KEY = b"0123456789abcdef"
+
+Toy = Callable[..., list[Job]]
+
+
+def installed(folder: Path) -> Path:
+    """Put the package into ``folder``, with the entry points by which it is found."""
+    for name in ("toy_task.py", "toy_methods.py"):
+        shutil.copy(TOY / name, folder)
+    about = folder / "toy-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[fourfold.tasks]\ntoy = toy_task:Toy\n")
+    return folder
+
+
+def _forget() -> None:
+    importlib.invalidate_caches()
+    for each in (registry._plugged, registry.task, registry.installed):
+        each.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
+    """Jobs of the toy task, as ``toy("Noop", "Sleeper[seconds=1]", seeds=3)``; worker processes know it too."""
+    home = str(installed(tmp_path_factory.mktemp("toy")))
+
+    def jobs(*methods: str, seeds: int = 3, datasets: Sequence[str] = ("tiny",), time_limit: float = 60) -> list[Job]:
+        chosen = [f"{home}/toy_methods.py:{method}" for method in methods]
+        request = plan.Request(["toy"], datasets, chosen, seeds, time_limit=time_limit)
+        return plan.jobs(request, KEY, Path(home))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")])))
+        patch.syspath_prepend(home)
+        _forget()
+        yield jobs
+    sys.modules.pop("toy_task", None)
+    _forget()
