@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from fourfold.suite import Budget, Method
 
 APPROVED_BAD, REFUSED_GOOD = 5.0, 1.0  # costs
-SMALLEST = 10  # records of each label, below which a group's error rates say nothing that could be equalized
+SMALLEST = 30  # records of each label; a rate of fewer is uncertain by 9 points and more, and cannot be held to 5
 
 
 def equalizable_groups(group: np.ndarray, label: np.ndarray) -> np.ndarray:

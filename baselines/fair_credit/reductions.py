@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from fourfold.suite import Budget, Method
 
 COSTS = {"fp": 1.0, "fn": 5.0}  # of refusing a good and of approving a bad; the positive class is default
-SMALLEST = 10  # records of each label, below which a group's error rates say nothing that could be constrained
+SMALLEST = 30  # records of each label; a rate of fewer is uncertain by 9 points and more, and cannot be held to 5
 
 
 def constrained_group(group: np.ndarray, label: np.ndarray) -> np.ndarray:
