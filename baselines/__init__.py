@@ -1,1 +1,1 @@
-"""..."""
+"""The methods that ship with fourfold, one folder a task."""

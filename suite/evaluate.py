@@ -23,7 +23,19 @@ from fourfold.suite.visit import Visit, visit
 from fourfold.suite.warm import GuestLost, Parents
 
 FAMILIES = {metric.name: metric.family for metric in protocol.PRIVACY + protocol.COST}
-_REPORTED = ("fourfold", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lightgbm", "fairlearn", "torch", "opacus", "ray")
+_REPORTED = (
+    "fourfold",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "scikit-learn",
+    "lightgbm",
+    "fairlearn",
+    "torch",
+    "opacus",
+    "ray",
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,9 @@ class Evaluator:
         problem = self._problem(task, data, draw, options, cell.dataset)
         parent = self._parents.get(pack.imports, cell.budget.cpus, python)
         try:
-            seen = visit(parent, str(pack.unpack(self._folder)), pack.klass, dict(cell.parameters), cell.budget, problem.asks)
+            seen = visit(
+                parent, str(pack.unpack(self._folder)), pack.klass, dict(cell.parameters), cell.budget, problem.asks
+            )
         except GuestLost:
             self._parents.drop(parent)
             raise
@@ -87,7 +101,9 @@ class Evaluator:
         self._problems.move_to_end(key)
         return self._problems[key]
 
-    def _scores(self, job: Job, task: Task, problem: Problem, seen: Visit, options: Mapping[str, str], draw: Draw) -> list[Score]:
+    def _scores(
+        self, job: Job, task: Task, problem: Problem, seen: Visit, options: Mapping[str, str], draw: Draw
+    ) -> list[Score]:
         scored = task.score(problem, seen.answers, options, job.cell.budget, draw)
         try:
             private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), seen.ledger, scored)
@@ -109,10 +125,20 @@ def _rows(cell: Cell, task: Task, scores: list[Score], seen: Visit) -> list[dict
     shared = cell.row() | {"status": seen.status, "reason": seen.reason}
     if seen.status != "ok":
         scores = [Score("", None), *scores]
-    return [shared | {
-        "family": families.get(score.metric, ""), "metric": score.metric, "group": score.group, "value": _number(score.value),
-        "low": _number(score.low), "high": _number(score.high), "n": int(score.n), "replicates": score.replicates,
-    } for score in scores]
+    return [
+        shared
+        | {
+            "family": families.get(score.metric, ""),
+            "metric": score.metric,
+            "group": score.group,
+            "value": _number(score.value),
+            "low": _number(score.low),
+            "high": _number(score.high),
+            "n": int(score.n),
+            "replicates": score.replicates,
+        }
+        for score in scores
+    ]
 
 
 def _number(value: float | None) -> float | None:
@@ -121,10 +147,18 @@ def _number(value: float | None) -> float | None:
 
 def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[str, Any]:
     return {
-        "task_version": cell.task_version, "dataset_checksum": cell.dataset_checksum, "draw": cell.draw,
-        "budget": vars(cell.budget) | {"epsilon": str(cell.budget.epsilon)}, "versions": versions(),
-        "host": socket.gethostname(), "device": cell.budget.device, "confinement": sandbox.CONFINEMENT,
-        "started": started, "wall": wall, "guest_start": seen.start, "log": seen.log,
+        "task_version": cell.task_version,
+        "dataset_checksum": cell.dataset_checksum,
+        "draw": cell.draw,
+        "budget": vars(cell.budget) | {"epsilon": str(cell.budget.epsilon)},
+        "versions": versions(),
+        "host": socket.gethostname(),
+        "device": cell.budget.device,
+        "confinement": sandbox.CONFINEMENT,
+        "started": started,
+        "wall": wall,
+        "guest_start": seen.start,
+        "log": seen.log,
         "ledger": [vars(mechanism) for mechanism in seen.ledger],
     }
 
@@ -144,6 +178,16 @@ def versions() -> dict[str, str]:
 def lost(cell: Cell, reason: str) -> Result:
     """The result of a cell whose machine failed once too often."""
     seen = Visit("lost", reason)
-    row = cell.row() | {"status": "lost", "reason": reason, "family": "", "metric": "", "group": "", "value": None,
-                        "low": None, "high": None, "n": 0, "replicates": None}
+    row = cell.row() | {
+        "status": "lost",
+        "reason": reason,
+        "family": "",
+        "metric": "",
+        "group": "",
+        "value": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+        "replicates": None,
+    }
     return Result(cell, "lost", reason, [row], _provenance(cell, seen, time.time(), 0.0))

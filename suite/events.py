@@ -10,7 +10,7 @@ from fourfold.suite.evaluate import Result
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how jobs run. results: the store's folder; cache: the datasets'; scratch: unpacked methods, environments.
+    """Where and how jobs run. results: the store's folder; cache: the datasets'; scratch: methods, environments.
 
     workers: how many cells at once (None: as many as fit). address: a running Ray cluster's ('' = start a local one).
     estimate: seconds a cell will take, learned from the store.

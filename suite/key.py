@@ -23,8 +23,10 @@ def read(path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) < 16:
-        raise BadKey(f"{path} holds no key: 32 or more hexadecimal digits were expected; "
-                        "restore it from a copy, or move it away to start afresh with other draws")
+        raise BadKey(
+            f"{path} holds no key: 32 or more hexadecimal digits were expected; "
+            "restore it from a copy, or move it away to start afresh with other draws"
+        )
     return key
 
 

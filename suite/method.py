@@ -32,7 +32,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """One entry of the ledger: ``steps`` runs of a mechanism whose noise has ``noise_multiplier`` times the sensitivity.
+    """One entry of the ledger: ``steps`` runs of a mechanism with noise of ``noise_multiplier`` times its sensitivity.
 
     kind: ``gaussian`` or ``laplace``. sample_rate: the probability with which a record enters a step.
     sampling: ``poisson`` (each record by its own coin), ``shuffle`` (fixed batches, each record once an epoch; a step

@@ -54,14 +54,17 @@ def jobs(request: Request, key: bytes, cache: Path) -> list[Job]:
             check_declarations(task, pack)
             epsilons = request.epsilons if pack.get("private") else (math.inf,)
             for epsilon in epsilons:
-                made += [_job(task, dataset, checksum, pack, parameters, float(epsilon), seed, request, key)
-                         for seed in range(request.seeds)]
+                made += [
+                    _job(task, dataset, checksum, pack, parameters, float(epsilon), seed, request, key)
+                    for seed in range(request.seeds)
+                ]
     return list({job.cell.id: job for job in made}.values())
 
 
 def compare(every: Iterable[Job], statuses: Mapping[str, str], rerun: str) -> Plan:
     """What is to run, given the status of each cell in the store: what is missing, also what failed, or all."""
-    todo, cached = [], []
+    todo: list[Job] = []
+    cached: list[Job] = []
     for job in every:
         status = statuses.get(job.cell.id)
         again = status is None or rerun == "all" or (rerun == "failed" and status != "ok")
@@ -88,7 +91,10 @@ def _methods(request: Request, tasks: set[str]) -> list[tuple[Pack, tuple[tuple[
     if request.methods:
         for pack, _ in chosen:
             if pack.task not in tasks:
-                raise PackError(f"{pack.name} solves {pack.task}, which is not among the tasks asked for: {', '.join(sorted(tasks))}")
+                raise PackError(
+                    f"{pack.name} solves {pack.task}, which is not among the tasks asked for: "
+                    f"{', '.join(sorted(tasks))}"
+                )
     return chosen
 
 
@@ -96,17 +102,35 @@ def check_declarations(task: Task, pack: Pack) -> None:
     """Raise PackError where a method declares what its task does not let it."""
     for name, values in task.declares.items():
         if name in pack.declared and pack.declared[name] not in values:
-            raise PackError(f"{pack.name}: {name} = {pack.declared[name]!r}, but {task.name} knows {', '.join(map(repr, values))}")
+            raise PackError(
+                f"{pack.name}: {name} = {pack.declared[name]!r}, but {task.name} knows {', '.join(map(repr, values))}"
+            )
 
 
-def _job(task: Task, dataset: str, checksum: str, pack: Pack, parameters: tuple[tuple[str, Value], ...], epsilon: float,
-         seed: int, request: Request, key: bytes) -> Job:
+def _job(
+    task: Task,
+    dataset: str,
+    checksum: str,
+    pack: Pack,
+    parameters: tuple[tuple[str, Value], ...],
+    epsilon: float,
+    seed: int,
+    request: Request,
+    key: bytes,
+) -> Job:
     draw = Draw(key, task.name, dataset, seed)
     gpus = float(pack.get("gpus"))
     budget = Budget(
-        epsilon=epsilon, delta=request.delta, fairness_tolerance=request.fairness_tolerance, time_limit=request.time_limit,
-        memory_limit=int(float(pack.get("memory")) * 2**30), device="cuda" if gpus else "cpu", cpus=float(pack.get("cpus")),
+        epsilon=epsilon,
+        delta=request.delta,
+        fairness_tolerance=request.fairness_tolerance,
+        time_limit=request.time_limit,
+        memory_limit=int(float(pack.get("memory")) * 2**30),
+        device="cuda" if gpus else "cpu",
+        cpus=float(pack.get("cpus")),
         seed=int(draw.rng("method").integers(2**31)),
     )
-    cell = Cell(task.name, task.version, dataset, checksum, draw.digest, pack.name, pack.digest, parameters, budget, seed)
+    cell = Cell(
+        task.name, task.version, dataset, checksum, draw.digest, pack.name, pack.digest, parameters, budget, seed
+    )
     return Job(cell, pack)

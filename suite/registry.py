@@ -24,7 +24,10 @@ def nearest(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that is not known, with the nearest that is."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, 1)
-    return UnknownName(f"there is no {kind} {name}; " + (f"did you mean {near[0]}?" if near else f"there is {', '.join(known) or 'none'}"))
+    return UnknownName(
+        f"there is no {kind} {name}; "
+        + (f"did you mean {near[0]}?" if near else f"there is {', '.join(known) or 'none'}")
+    )
 
 
 @cache

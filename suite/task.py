@@ -136,7 +136,7 @@ class Task(ABC):
     shown: ClassVar[Sequence[str]]
     """The metrics a table shows before it is asked for more; the headline first."""
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """What a method may declare for this task, as a class attribute, and the values it may take; the first is assumed."""
+    """What a method may declare for this task as a class attribute, and its values; the first is assumed."""
     unranked: ClassVar[frozenset[str]] = frozenset()
     """Datasets too small to separate methods: scored and shown, never ranked."""
 
@@ -149,8 +149,14 @@ class Task(ABC):
         """Make the problem of one draw; ``small`` is a quick one for ``check``."""
 
     @abstractmethod
-    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str], budget: Budget,
-              draw: Draw) -> Scored:
+    def score(
+        self,
+        problem: Problem,
+        answers: Sequence[np.ndarray | None],
+        declared: Mapping[str, str],
+        budget: Budget,
+        draw: Draw,
+    ) -> Scored:
         """Compute accuracy, fairness and the canaries' membership scores from the answers, one an ask.
 
         Pure: equal input, equal output. Its random numbers, if any, come from ``draw``.

@@ -15,7 +15,20 @@ ALLOWED = {
     "baselines": {"suite"},
     "tasks": {"tasks", "suite"},
 }
-LAYERS = ("method", "task", "cell", "pack", "visit", "evaluate", "plan", "events", "local", "cluster", "campaign", "cli")
+LAYERS = (
+    "method",
+    "task",
+    "cell",
+    "pack",
+    "visit",
+    "evaluate",
+    "plan",
+    "events",
+    "local",
+    "cluster",
+    "campaign",
+    "cli",
+)
 
 
 def modules():
@@ -47,15 +60,16 @@ def test_imports_go_downwards(path):
             at_the_front_door = path.relative_to(REPO / "suite").parts[0] == "cli"
             assert at_the_front_door or name.startswith("suite"), f"{path.name} imports {name}"
         else:
-            assert any(name == each or name.startswith(f"{each}.") or each.startswith(f"{name}.") for each in ALLOWED[folder]), \
-                f"{path.name} imports {name}"
+            assert any(
+                name == each or name.startswith(f"{each}.") or each.startswith(f"{name}.") for each in ALLOWED[folder]
+            ), f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", modules())
 def test_a_layer_imports_none_above_it(path):
     if path.parent != REPO / "suite" or path.stem not in LAYERS:
         return
-    above = set(LAYERS[LAYERS.index(path.stem) + 1:])
+    above = set(LAYERS[LAYERS.index(path.stem) + 1 :])
     assert not {name.split(".")[1] for name in imported(path) if name.startswith("suite.")} & above
 
 
@@ -72,11 +86,18 @@ def test_the_suite_knows_no_task_and_no_baseline_by_name(path):
 def test_the_guests_side_needs_numpy_and_pyarrow_alone():
     for stem in GUEST_SIDE:
         for node in ast.walk(ast.parse((REPO / "suite" / f"{stem}.py").read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                [node.module] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for name in names:
                 top = name.split(".")[0]
-                assert top in sys.stdlib_module_names | {"numpy", "pyarrow"} or name.startswith("fourfold.suite"), f"{stem}: {name}"
+                assert top in sys.stdlib_module_names | {"numpy", "pyarrow"} or name.startswith("fourfold.suite"), (
+                    f"{stem}: {name}"
+                )
                 if name.startswith("fourfold.suite."):
                     assert name.split(".")[2] in GUEST_SIDE, f"{stem}: {name}"
 

@@ -27,10 +27,27 @@ class FairCredit(Task):
     datasets: ClassVar[Mapping[str, Dataset]] = {"simulated": simulated.DATASET, **loaders.DATASETS}
     metrics: ClassVar[Sequence[Metric]] = METRICS
     headline = "net_benefit_fair"
-    shown = ("net_benefit_fair", "equalized_odds_fair", "net_benefit", "auc", "ece", "equalized_odds_difference",
-             "adverse_impact_ratio", "epsilon_claimed", "epsilon_accounted", "epsilon_audited", "leakage_auc", "rung",
-             "cpu_seconds", "peak_memory", "latency_per_thousand")
-    declares: ClassVar[Mapping[str, tuple[str, ...]]] = {"track": ("blind", "aware"), "returns": ("probability", "decision")}
+    shown = (
+        "net_benefit_fair",
+        "equalized_odds_fair",
+        "net_benefit",
+        "auc",
+        "ece",
+        "equalized_odds_difference",
+        "adverse_impact_ratio",
+        "epsilon_claimed",
+        "epsilon_accounted",
+        "epsilon_audited",
+        "leakage_auc",
+        "rung",
+        "cpu_seconds",
+        "peak_memory",
+        "latency_per_thousand",
+    )
+    declares: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "track": ("blind", "aware"),
+        "returns": ("probability", "decision"),
+    }
     unranked = frozenset({"german"})
 
     def load(self, dataset: str, cache: Path) -> Any:
@@ -45,7 +62,14 @@ class FairCredit(Task):
 
         return problem(data, draw, declared["track"] == "aware", 1500 if small else None)
 
-    def score(self, problem: Problem, answers: Sequence[np.ndarray | None], declared: Mapping[str, str], budget: Budget, draw: Draw) -> Scored:
+    def score(
+        self,
+        problem: Problem,
+        answers: Sequence[np.ndarray | None],
+        declared: Mapping[str, str],
+        budget: Budget,
+        draw: Draw,
+    ) -> Scored:
         """Score the probabilities; see ``scoring.score``."""
         from fourfold.tasks.fair_credit.scoring import score
 

@@ -35,7 +35,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Query:
-    """The applicants whose probability of default is asked: ``Train`` without labels; group is None in the blind track."""
+    """The applicants whose probability of default is asked: ``Train`` without labels; group is None if blind."""
 
     features: Floats
     columns: tuple[str, ...]
@@ -82,7 +82,9 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         fold = np.where(secret.rng("cut").permutation(len(fold)) < most, fold, -1).astype(np.int8)
     place = secret.seed % FOLDS
     test, validation = np.flatnonzero(fold == place), np.flatnonzero(fold == (place + 1) % FOLDS)
-    pool = secret.rng("order").permutation(np.flatnonzero((fold >= 0) & (fold != place) & (fold != (place + 1) % FOLDS)))
+    pool = secret.rng("order").permutation(
+        np.flatnonzero((fold >= 0) & (fold != place) & (fold != (place + 1) % FOLDS))
+    )
 
     canary, pool = np.split(pool, [int(len(pool) * CANARY_SHARE)])
     coin = secret.rng("coins").random(len(canary)) < 0.5
@@ -97,12 +99,25 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
     order = secret.rng("queries").permutation(len(features))
     names = data.groups[data.protected].values
     asks = (
-        Ask("fit", Train(data.features[train], data.columns, data.bounds, label, data.groups[data.protected].code[train], names)),
-        Ask("predict", Query(features[order], data.columns, data.bounds, group[order] if aware else None, names),
-            Want((len(order),), 0.0, 1.0)),
+        Ask(
+            "fit",
+            Train(
+                data.features[train], data.columns, data.bounds, label, data.groups[data.protected].code[train], names
+            ),
+        ),
+        Ask(
+            "predict",
+            Query(features[order], data.columns, data.bounds, group[order] if aware else None, names),
+            Want((len(order),), 0.0, 1.0),
+        ),
     )
     hidden: dict[str, Any] = {
-        "data": data, "order": order, "test": test, "validation": validation, "canary": canary, "coin": coin,
+        "data": data,
+        "order": order,
+        "test": test,
+        "validation": validation,
+        "canary": canary,
+        "coin": coin,
         "flipped": flipped is not None,
     }
     return Problem(asks, Answers(hidden))

@@ -53,7 +53,9 @@ def score(hidden: Mapping[str, Any], answer: Floats, returns: str, tolerance: fl
 Rule = Callable[[Floats], Floats]
 
 
-def _rules(data: CreditData, rows: npt.NDArray[np.int64], p: Floats, returns: str, tolerance: float) -> tuple[Rule, Rule]:
+def _rules(
+    data: CreditData, rows: npt.NDArray[np.int64], p: Floats, returns: str, tolerance: float
+) -> tuple[Rule, Rule]:
     """The cheapest decision and the cheapest fair one, as validation applicants show them: rules from p to approval.
 
     A method that returns decisions is taken at its word; it is made fair by letting the cheaper constant decide for as
@@ -66,7 +68,10 @@ def _rules(data: CreditData, rows: npt.NDArray[np.int64], p: Floats, returns: st
         return lambda q: (q < cheapest).astype(float), lambda q: (q < fair).astype(float)
     gap = float(fairness.equalized_odds_difference(fairness.confusion(label, 1 - p, pair, 2), SMALLEST))
     kept = 0.0 if np.isnan(gap) else 1.0 if gap <= tolerance else tolerance / gap
-    constant = float((accuracy.expected_cost(label, np.ones(len(label))) or 0) < (accuracy.expected_cost(label, np.zeros(len(label))) or 0))
+    constant = float(
+        (accuracy.expected_cost(label, np.ones(len(label))) or 0)
+        < (accuracy.expected_cost(label, np.zeros(len(label))) or 0)
+    )
     return lambda q: 1 - q, lambda q: kept * (1 - q) + (1 - kept) * constant
 
 
@@ -79,16 +84,24 @@ def compared(data: CreditData) -> npt.NDArray[np.int8]:
     return code
 
 
-def _headline(data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, weights: npt.NDArray[Any]) -> Iterator[Score]:
+def _headline(
+    data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, weights: npt.NDArray[Any]
+) -> Iterator[Score]:
     label, pair = data.label[rows], compared(data)[rows]
     counts, again = (fairness.confusion(label, approve, pair, 2, each) for each in (None, weights))
     decided = accuracy.net_benefit_from_counts(accuracy.decision_counts(label, approve, weights))
     yield _with("net_benefit_fair", accuracy.net_benefit(label, approve), decided, len(rows))
-    yield Score("equalized_odds_fair", _defined(fairness.equalized_odds_difference(counts, SMALLEST)),
-                high=_defined(fairness.equalized_odds_upper_bound(counts, SMALLEST)), n=int(counts.sum()))
+    yield Score(
+        "equalized_odds_fair",
+        _defined(fairness.equalized_odds_difference(counts, SMALLEST)),
+        high=_defined(fairness.equalized_odds_upper_bound(counts, SMALLEST)),
+        n=int(counts.sum()),
+    )
     for metric, of in (("gap_good_fair", fairness.GOOD), ("gap_bad_fair", fairness.BAD)):
         gap = _defined(fairness.signed_gaps(fairness.approval_rate(counts, of, SMALLEST))[0])
-        yield _with(metric, gap, fairness.signed_gaps(fairness.approval_rate(again, of))[:, 0], int(counts[:, of].sum()))
+        yield _with(
+            metric, gap, fairness.signed_gaps(fairness.approval_rate(again, of))[:, 0], int(counts[:, of].sum())
+        )
 
 
 def _with(metric: str, value: float | None, replicates: Floats, n: int) -> Score:
@@ -98,7 +111,9 @@ def _with(metric: str, value: float | None, replicates: Floats, n: int) -> Score
 
 def _costs(label: npt.NDArray[np.int8], approve: Floats, weights: npt.NDArray[Any]) -> Iterator[Score]:
     again = accuracy.decision_counts(label, approve, weights)
-    yield _with("net_benefit", accuracy.net_benefit(label, approve), accuracy.net_benefit_from_counts(again), len(label))
+    yield _with(
+        "net_benefit", accuracy.net_benefit(label, approve), accuracy.net_benefit_from_counts(again), len(label)
+    )
     low, high = bootstrap.percentile_interval(accuracy.expected_cost_from_counts(again))
     yield Score("expected_cost", accuracy.expected_cost(label, approve), low, high, len(label))
 
@@ -106,8 +121,8 @@ def _costs(label: npt.NDArray[np.int8], approve: Floats, weights: npt.NDArray[An
 def _probabilities(label: npt.NDArray[np.int8], p: Floats, weights: npt.NDArray[Any]) -> Iterator[Score]:
     area = _with("auc", accuracy.auc(label, p), bootstrap.auc_replicates(label, p, weights), len(p))
     yield area
-    doubled = [None if each is None else 2 * each - 1 for each in (area.value, area.low, area.high)]
-    yield Score("gini", *doubled, n=len(p))
+    low, high = (None if end is None else 2 * end - 1 for end in (area.low, area.high))
+    yield Score("gini", accuracy.gini(label, p), low, high, len(p))
     inside = np.clip(p, np.finfo(float).eps, 1 - np.finfo(float).eps)
     each_record = {
         "brier": (accuracy.brier(label, p), (p - label) ** 2),
@@ -121,7 +136,9 @@ def _probabilities(label: npt.NDArray[np.int8], p: Floats, weights: npt.NDArray[
         yield Score(metric, of(label, p), *bootstrap.percentile_interval(replicates), len(p))
 
 
-def _treatment(data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, p: Floats | None, rng: np.random.Generator) -> Iterator[Score]:
+def _treatment(
+    data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, p: Floats | None, rng: np.random.Generator
+) -> Iterator[Score]:
     """Fairness of one decision: between the compared groups, then by attribute, then where attributes cross."""
     label, pair = data.label[rows], compared(data)[rows]
     counts = fairness.confusion(label, approve, pair, 2)
@@ -135,14 +152,26 @@ def _treatment(data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, p
         values = tuple(f"{a},{right.name}={b}" for a in left.values for b in right.values)
         code = fairness.intersections([left.code[rows], right.code[rows]], [len(left.values), len(right.values)])
         crossed = Attribute(left.name, values, code.astype(np.int8))
-        yield from _attribute(crossed, label, crossed.code, approve, p, SMALLEST_CROSSED, rng, f"{left.name},{right.name}")
+        yield from _attribute(
+            crossed, label, crossed.code, approve, p, SMALLEST_CROSSED, rng, f"{left.name},{right.name}"
+        )
 
 
 _GAPS = (
     ("demographic_parity_difference", fairness.demographic_parity_difference, (fairness.selection_rate,)),
-    ("equal_opportunity_difference", fairness.equal_opportunity_difference, (lambda c, m=0: fairness.approval_rate(c, fairness.GOOD, m),)),
-    ("equalized_odds_difference", fairness.equalized_odds_difference,
-     (lambda c, m=0: fairness.approval_rate(c, fairness.GOOD, m), lambda c, m=0: fairness.approval_rate(c, fairness.BAD, m))),
+    (
+        "equal_opportunity_difference",
+        fairness.equal_opportunity_difference,
+        (lambda c, m=0: fairness.approval_rate(c, fairness.GOOD, m),),
+    ),
+    (
+        "equalized_odds_difference",
+        fairness.equalized_odds_difference,
+        (
+            lambda c, m=0: fairness.approval_rate(c, fairness.GOOD, m),
+            lambda c, m=0: fairness.approval_rate(c, fairness.BAD, m),
+        ),
+    ),
     ("predictive_parity_difference", fairness.predictive_parity_difference, (fairness.repayment_rate,)),
 )
 
@@ -152,10 +181,16 @@ def _gaps(counts: Floats, group: str, smallest: int, rng: np.random.Generator) -
     again, n = bootstrap.multinomial_counts(rng, counts, COUNT_REPLICATES), int(counts.sum())
     for metric, of, rates in _GAPS:
         value = _defined(of(counts, smallest))
-        low, high = _absolute([fairness.signed_gaps(rate(again))[:, 0] for rate in rates]) if len(counts) == 2 else (None, None)
-        yield Score(metric, value, *((low, high) if value is not None else (None, None)), n, group)
+        low, high = (
+            _absolute([fairness.signed_gaps(rate(again))[:, 0] for rate in rates]) if len(counts) == 2 else (None, None)
+        )
+        if value is None:
+            low, high = None, None
+        yield Score(metric, value, low, high, n, group)
     ratio = _defined(fairness.adverse_impact_ratio(counts, smallest))
-    low, high = bootstrap.percentile_interval(fairness.adverse_impact_ratio(again)) if ratio is not None else (None, None)
+    low, high = (
+        bootstrap.percentile_interval(fairness.adverse_impact_ratio(again)) if ratio is not None else (None, None)
+    )
     yield Score("adverse_impact_ratio", ratio, low, high, n, group)
 
 
@@ -171,31 +206,45 @@ def _absolute(signed: Sequence[Floats]) -> tuple[float | None, float | None]:
     return max(lows), max(highs)
 
 
-def _attribute(attribute: Attribute, label: npt.NDArray[np.int8], code: npt.NDArray[np.int8], approve: Floats, p: Floats | None,
-               smallest: int, rng: np.random.Generator, name: str = "") -> Iterator[Score]:
+def _attribute(
+    attribute: Attribute,
+    label: npt.NDArray[np.int8],
+    code: npt.NDArray[np.int8],
+    approve: Floats,
+    p: Floats | None,
+    smallest: int,
+    rng: np.random.Generator,
+    name: str = "",
+) -> Iterator[Score]:
     """The gaps over all values of an attribute, and the rates of each, the unknown among them."""
     k = len(attribute.values)
     yield from _gaps(fairness.confusion(label, approve, code, k), name or attribute.name, smallest, rng)
     shown = np.where(code == UNKNOWN, k, code)
     counts = fairness.confusion(label, approve, shown, k + 1)
-    rates = (
-        ("selection_rate", fairness.selection_rate(counts, smallest), counts.sum(axis=(1, 2)), counts[..., 1].sum(axis=1)),
-        ("approval_good", fairness.approval_rate(counts, 0, smallest), counts[:, 0].sum(axis=1), counts[:, 0, 1]),
-        ("approval_bad", fairness.approval_rate(counts, 1, smallest), counts[:, 1].sum(axis=1), counts[:, 1, 1]),
-    )
     bias, error = fairness.calibration_by_group(label, p, shown, k + 1, smallest) if p is not None else (None, None)
     for place, value in enumerate((*attribute.values, "unknown")):
-        group = f"{attribute.name}={value}"
-        n = int(counts[place].sum())
+        group, n = f"{attribute.name}={value}", int(counts[place].sum())
         if not n or (name and place == k):
             continue
-        for metric, rate, whole, part in rates:
-            low, high = bootstrap.wilson_interval(part[place], whole[place])
-            known = _defined(rate[place])
-            yield Score(metric, known, *((float(low), float(high)) if known is not None else (None, None)), round(whole[place]), group)
+        yield from _rates(counts[place], group, smallest)
         if bias is not None and error is not None:
             yield Score("calibration_gap", _defined(bias[place]), n=n, group=group)
             yield Score("calibration_error", _defined(error[place]), n=n, group=group)
+
+
+def _rates(counts: Floats, group: str, smallest: int) -> Iterator[Score]:
+    """Approval in one group, (2, 2) counts by [label, decision]: of all, of the good, of the bad."""
+    for metric, part in (
+        ("selection_rate", counts.sum(axis=0)),
+        ("approval_good", counts[0]),
+        ("approval_bad", counts[1]),
+    ):
+        n = float(part.sum())
+        if n < max(smallest, 1):
+            yield Score(metric, None, n=round(n), group=group)
+            continue
+        low, high = bootstrap.wilson_interval(part[1], n)
+        yield Score(metric, float(part[1] / n), float(low), float(high), round(n), group)
 
 
 def _defined(value: Any) -> float | None:

@@ -5,20 +5,35 @@ import json
 import math
 
 import pytest
-from fourfold.suite.cell import Cell, canonical, selector
-from fourfold.suite.method import Budget
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fourfold.suite.cell import Cell, canonical, selector
+from fourfold.suite.method import Budget
 
 CELL = Cell("fair-credit", "1", "taiwan", "c0ffee", "d1ce", "scorecard", "ab" * 32, (("strength", 1.0),), Budget(), 0)
 
 
-@pytest.mark.parametrize("change", [
-    {"task": "other"}, {"task_version": "2"}, {"dataset": "hmda"}, {"dataset_checksum": "beef"}, {"draw": "dead"},
-    {"method_digest": "cd" * 32}, {"parameters": (("strength", 2.0),)}, {"parameters": ()}, {"seed": 1},
-    {"budget": Budget(epsilon=1.0)}, {"budget": Budget(delta=1e-6)}, {"budget": Budget(time_limit=1)},
-    {"budget": Budget(device="cuda")}, {"budget": Budget(seed=1)}, {"budget": Budget(fairness_tolerance=0.1)},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "other"},
+        {"task_version": "2"},
+        {"dataset": "hmda"},
+        {"dataset_checksum": "beef"},
+        {"draw": "dead"},
+        {"method_digest": "cd" * 32},
+        {"parameters": (("strength", 2.0),)},
+        {"parameters": ()},
+        {"seed": 1},
+        {"budget": Budget(epsilon=1.0)},
+        {"budget": Budget(delta=1e-6)},
+        {"budget": Budget(time_limit=1)},
+        {"budget": Budget(device="cuda")},
+        {"budget": Budget(seed=1)},
+        {"budget": Budget(fairness_tolerance=0.1)},
+    ],
+)
 def test_whatever_shapes_the_result_changes_the_identity(change):
     assert dataclasses.replace(CELL, **change).id != CELL.id
 
@@ -52,5 +67,7 @@ def test_equal_numbers_are_spelled_alike():
 
 
 def test_a_selector_reads_as_it_is_typed():
-    assert selector("scorecard", {"strength": 0.1, "bins": 5, "fair": True}) == "scorecard[bins=5,fair=true,strength=0.1]"
+    assert (
+        selector("scorecard", {"strength": 0.1, "bins": 5, "fair": True}) == "scorecard[bins=5,fair=true,strength=0.1]"
+    )
     assert selector("scorecard", {}) == "scorecard"

@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+
 from fourfold.suite import key
 from fourfold.suite.task import Draw
 
@@ -29,7 +30,12 @@ def test_draws_depend_on_key_task_dataset_seed_and_purpose():
 
     base = numbers(b"k" * 32, "t", "d", 0)
     assert base == numbers(b"k" * 32, "t", "d", 0)
-    others = [numbers(b"j" * 32, "t", "d", 0), numbers(b"k" * 32, "u", "d", 0), numbers(b"k" * 32, "t", "e", 0),
-              numbers(b"k" * 32, "t", "d", 1), numbers(b"k" * 32, "t", "d", 0, purpose="folds")]
+    others = [
+        numbers(b"j" * 32, "t", "d", 0),
+        numbers(b"k" * 32, "u", "d", 0),
+        numbers(b"k" * 32, "t", "e", 0),
+        numbers(b"k" * 32, "t", "d", 1),
+        numbers(b"k" * 32, "t", "d", 0, purpose="folds"),
+    ]
     assert base not in others
     assert numbers(b"k" * 32, "t", "d", 0, every_seed=True) == numbers(b"k" * 32, "t", "d", 1, every_seed=True)

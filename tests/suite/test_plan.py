@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from fourfold.suite import plan, registry
 from fourfold.suite.pack import PackError
 from fourfold.suite.plan import Request
@@ -25,12 +26,17 @@ def test_a_bare_request_is_every_method_on_the_embedded_dataset():
 def test_private_methods_run_at_each_epsilon_and_others_at_none():
     found = cells(methods=["dp-logistic", "logistic"], seeds=1, epsilons=(1.0, 8.0))
     assert sorted((cell.method, cell.budget.epsilon) for cell in found) == [
-        ("dp-logistic", 1.0), ("dp-logistic", 8.0), ("logistic", math.inf)]
+        ("dp-logistic", 1.0),
+        ("dp-logistic", 8.0),
+        ("logistic", math.inf),
+    ]
 
 
 def test_parameters_are_part_of_the_identity_however_they_are_spelled():
-    plain, one, spelled, other = (cells(methods=[each], seeds=1)[0] for each in (
-        "scorecard", "scorecard[strength=1]", "scorecard[ strength = 1.0 ]", "scorecard[strength=0.1]"))
+    plain, one, spelled, other = (
+        cells(methods=[each], seeds=1)[0]
+        for each in ("scorecard", "scorecard[strength=1]", "scorecard[ strength = 1.0 ]", "scorecard[strength=0.1]")
+    )
     assert plain.id == one.id == spelled.id
     assert other.id != plain.id
     assert other.title == "scorecard[strength=0.1]"
@@ -46,11 +52,18 @@ def test_another_key_makes_other_cells():
     assert mine.draw != theirs.draw
 
 
-@pytest.mark.parametrize(("request_", "near"), [
-    ({"tasks": ["fair-kredit"]}, "fair-credit"), ({"datasets": ["taiwn"]}, "taiwan"), ({"methods": ["scorcard"]}, "scorecard"),
-    ({"methods": ["scorecard[strenght=1]"]}, "strength"), ({"methods": ["scorecard[strength=lots]"]}, "number"),
-    ({"methods": ["scorecard[strength"]}, "name\\[parameter=value"), ({"methods": ["./nothing.py"]}, "no file"),
-])
+@pytest.mark.parametrize(
+    ("request_", "near"),
+    [
+        ({"tasks": ["fair-kredit"]}, "fair-credit"),
+        ({"datasets": ["taiwn"]}, "taiwan"),
+        ({"methods": ["scorcard"]}, "scorecard"),
+        ({"methods": ["scorecard[strenght=1]"]}, "strength"),
+        ({"methods": ["scorecard[strength=lots]"]}, "number"),
+        ({"methods": ["scorecard[strength"]}, "name\\[parameter=value"),
+        ({"methods": ["./nothing.py"]}, "no file"),
+    ],
+)
 def test_what_is_unknown_is_named_with_the_nearest(request_, near):
     with pytest.raises((registry.UnknownName, PackError), match=near):
         cells(seeds=1, **request_)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from fourfold.suite.task import Draw
 from fourfold.tasks.fair_credit import FairCredit, simulated
 from fourfold.tasks.fair_credit.data import Attribute, CreditData
@@ -51,7 +52,7 @@ def test_queries_are_test_validation_and_all_canaries_in_an_order_that_says_noth
     straight = np.empty_like(query.features)
     straight[hidden["order"]] = query.features
     assert np.array_equal(straight[: len(asked)], loaded.data.features[asked])
-    assert np.array_equal(straight[len(asked):], loaded.data.counterfactual[hidden["test"]])
+    assert np.array_equal(straight[len(asked) :], loaded.data.counterfactual[hidden["test"]])
     places = np.flatnonzero(np.isin(hidden["order"], np.arange(len(asked) - len(hidden["canary"]), len(asked))))
     assert abs(places.mean() / len(query.features) - 0.5) < 0.15
 
@@ -62,9 +63,13 @@ def test_the_group_is_given_at_prediction_in_the_aware_track_alone(loaded):
     group, hidden = aware.asks[1].give.group, aware.answers.hidden
     straight = np.empty_like(group)
     straight[hidden["order"]] = group
-    code = loaded.data.groups["group"].code if "group" in loaded.data.groups else loaded.data.groups[loaded.data.protected].code
+    code = (
+        loaded.data.groups["group"].code
+        if "group" in loaded.data.groups
+        else loaded.data.groups[loaded.data.protected].code
+    )
     assert np.array_equal(straight[: len(hidden["test"])], code[hidden["test"]])
-    flipped = straight[-len(hidden["test"]):]
+    flipped = straight[-len(hidden["test"]) :]
     assert np.all(flipped != code[hidden["test"]])
 
 
@@ -85,8 +90,16 @@ def test_another_key_draws_other_folds_and_coins_and_the_same_key_the_same(loade
 def test_duplicate_rows_stay_in_one_fold():
     rng = np.random.default_rng(0)
     features = np.repeat(rng.random((300, 2)), 3, axis=0)
-    data = CreditData("twins", features, ("a", "b"), np.array([[0.0, 1.0]] * 2), (rng.random(900) < 0.3).astype(np.int8),
-                      {"sex": Attribute("sex", ("f", "m"), (rng.random(900) < 0.5).astype(np.int8))}, "sex", ("f", "m"))
+    data = CreditData(
+        "twins",
+        features,
+        ("a", "b"),
+        np.array([[0.0, 1.0]] * 2),
+        (rng.random(900) < 0.3).astype(np.int8),
+        {"sex": Attribute("sex", ("f", "m"), (rng.random(900) < 0.5).astype(np.int8))},
+        "sex",
+        ("f", "m"),
+    )
     fold = folds(with_twins(data), rng).reshape(-1, 3)
     assert np.all(fold == fold[:, :1])
     assert set(fold[:, 0]) == set(range(FOLDS))
@@ -95,5 +108,7 @@ def test_duplicate_rows_stay_in_one_fold():
 def test_a_small_problem_is_small():
     task = FairCredit()
     data = task.load("simulated", None)
-    small = task.draw(data, Draw(KEY, "fair-credit", "simulated", 0), {"track": "blind", "returns": "probability"}, small=True)
+    small = task.draw(
+        data, Draw(KEY, "fair-credit", "simulated", 0), {"track": "blind", "returns": "probability"}, small=True
+    )
     assert len(small.asks[0].give.label) < 1000

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from fourfold.suite.method import Budget
 from fourfold.suite.task import Draw
 from fourfold.tasks.fair_credit import FairCredit
@@ -40,7 +41,11 @@ def noisy(problem):
     rows = asked(problem)
     data = problem.answers.hidden["data"]
     rng = np.random.default_rng(3)
-    signal = np.where(rows >= 0, data.label[rows], 0) * 1.2 + 0.4 * (data.groups[data.protected].code[rows]) + rng.normal(size=len(rows))
+    signal = (
+        np.where(rows >= 0, data.label[rows], 0) * 1.2
+        + 0.4 * (data.groups[data.protected].code[rows])
+        + rng.normal(size=len(rows))
+    )
     return 1 / (1 + np.exp(-(signal - 2)))
 
 
@@ -78,11 +83,18 @@ def test_values_are_the_peers(task, problem, noisy):
     implied = [t for t in thresholds if np.isclose(np.mean(p < t), found_selection(found, data, test))]
     approve, known = (p < implied[0]).astype(int), pair >= 0
     good = dict(y_true=1 - label[known], y_pred=approve[known], sensitive_features=pair[known])
-    assert found["equalized_odds_difference", ""].value == pytest.approx(fairlearn.equalized_odds_difference(**good), abs=1e-12)
-    assert found["demographic_parity_difference", ""].value == pytest.approx(fairlearn.demographic_parity_difference(**good), abs=1e-12)
-    assert found["adverse_impact_ratio", ""].value == pytest.approx(fairlearn.demographic_parity_ratio(**good), abs=1e-12)
+    assert found["equalized_odds_difference", ""].value == pytest.approx(
+        fairlearn.equalized_odds_difference(**good), abs=1e-12
+    )
+    assert found["demographic_parity_difference", ""].value == pytest.approx(
+        fairlearn.demographic_parity_difference(**good), abs=1e-12
+    )
+    assert found["adverse_impact_ratio", ""].value == pytest.approx(
+        fairlearn.demographic_parity_ratio(**good), abs=1e-12
+    )
     assert found["equal_opportunity_difference", ""].value == pytest.approx(
-        fairlearn.equal_opportunity_difference(**good), abs=1e-12)
+        fairlearn.equal_opportunity_difference(**good), abs=1e-12
+    )
 
 
 def found_selection(found, data, test):
@@ -133,7 +145,9 @@ def test_who_learned_the_canaries_is_found_out_and_who_did_not_is_not(task, prob
     hidden, rows = problem.answers.hidden, asked(problem)
     data = hidden["data"]
     trained_on = set(hidden["canary"][hidden["coin"]])
-    memory = np.array([1.0 - data.label[row] if row in trained_on else data.label[row] if row >= 0 else 0.5 for row in rows])
+    memory = np.array(
+        [1.0 - data.label[row] if row in trained_on else data.label[row] if row >= 0 else 0.5 for row in rows]
+    )
     for answer, auc in ((memory, 1.0), (np.full(len(rows), 0.4), None)):
         scored, _ = scores(task, problem, answer)
         assert len(scored.coin) == len(hidden["canary"])
@@ -153,8 +167,14 @@ def test_small_cells_are_undefined_and_not_zero(task, problem, noisy):
 def test_scores_are_pure(task, problem, noisy):
     first, again = (scores(task, problem, noisy)[0].scores for _ in range(2))
     for left, right in zip(first, again, strict=True):
-        assert (left.metric, left.group, left.value, left.low, left.high, left.n) == \
-            (right.metric, right.group, right.value, right.low, right.high, right.n)
+        assert (left.metric, left.group, left.value, left.low, left.high, left.n) == (
+            right.metric,
+            right.group,
+            right.value,
+            right.low,
+            right.high,
+            right.n,
+        )
 
 
 def test_every_score_is_of_a_declared_metric(task, problem, noisy):
