@@ -61,11 +61,11 @@ Array = npt.NDArray[np.float64]
 
 
 def load(cache: Path | None = None) -> CreditData:
-    """The embedded dataset: 20,000 applicants, always the same. ``cache`` is not needed."""
+    """The embedded dataset: 40,000 applicants, always the same. ``cache`` is not needed."""
     return simulate(np.random.default_rng(SEED))
 
 
-def simulate(rng: np.random.Generator, n: int = 20_000, *, bias: float = 1.0, proxy: float = 1.0) -> CreditData:
+def simulate(rng: np.random.Generator, n: int = 40_000, *, bias: float = 1.0, proxy: float = 1.0) -> CreditData:
     """Draw ``n`` applicants, with the features each would have had in the other group.
 
     bias: strength of the historical, measurement and label bias against B; 0 is none. proxy: strength with which

@@ -43,7 +43,7 @@ def test_default_rates_stand_to_each_other_as_published(embedded):
     rate = {v: embedded.label[group.code == i].mean() for i, v in enumerate(group.values)}
     rate |= {v: embedded.label[sex.code == i].mean() for i, v in enumerate(sex.values)}
 
-    assert embedded.label.shape == (20_000,)
+    assert embedded.label.shape == (40_000,)
     assert embedded.label.mean() == pytest.approx(0.15, abs=0.01)
     assert (group.code == 1).mean() == pytest.approx(0.28, abs=0.01)
     assert rate["B"] / rate["A"] == pytest.approx(21.7 / 9.2, abs=0.25)  # HMDA 2018, black and white
