@@ -71,6 +71,15 @@ class CreditData:
                  f"{self.name}: {self.protected} has no values {self.compared}")
 
 
+def compared(data: CreditData) -> npt.NDArray[np.int8]:
+    """Who is in the headline gap: 0 the first of the compared values, 1 the second, -1 everybody else; (n,)."""
+    attribute = data.groups[data.protected]
+    code = np.full(len(attribute.code), UNKNOWN, np.int8)
+    for place, value in enumerate(data.compared):
+        code[attribute.code == attribute.values.index(value)] = place
+    return code
+
+
 def _require(kept: bool, broken: str) -> None:
     if not kept:
         raise ValueError(broken)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.suite.task import Answers, Ask, Draw, Problem, Want
-from fourfold.tasks.fair_credit.data import CreditData
+from fourfold.tasks.fair_credit.data import UNKNOWN, CreditData, compared
 
 FOLDS = 5
 CANARY_SHARE = 0.01
@@ -22,7 +22,8 @@ class Train:
 
     features: (n, d) float64, finite, within bounds; no protected attribute is among them. columns: their d names.
     bounds: (d, 2), the public range of each feature, which a private method may use without spending anything.
-    label: (n,) int8, 1 = default. group: (n,) int8, an index into group_names, -1 where it is not known.
+    label: (n,) int8, 1 = default. group: (n,) int8, an index into group_names, the two whose treatment the headline
+    compares; -1 for everybody else, and where it is not known.
     """
 
     features: Floats
@@ -91,23 +92,17 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
     train = secret.rng("mix").permutation(np.concatenate([pool, canary[coin]]))
     label = np.where(np.isin(train, canary), 1 - data.label[train], data.label[train]).astype(np.int8)
 
-    asked = np.concatenate([test, validation, canary])
-    features, group = data.features[asked], data.groups[data.protected].code[asked]
-    flipped = _other_group(data, test)
-    if flipped is not None:
-        features, group = np.concatenate([features, flipped[0]]), np.concatenate([group, flipped[1]])
+    asked, code = np.concatenate([test, validation, canary]), compared(data)
+    features, group = data.features[asked], code[asked]
+    if data.counterfactual is not None:
+        features = np.concatenate([features, data.counterfactual[test]])
+        group = np.concatenate([group, np.where(code[test] == UNKNOWN, UNKNOWN, 1 - code[test])])
     order = secret.rng("queries").permutation(len(features))
-    names = data.groups[data.protected].values
     asks = (
-        Ask(
-            "fit",
-            Train(
-                data.features[train], data.columns, data.bounds, label, data.groups[data.protected].code[train], names
-            ),
-        ),
+        Ask("fit", Train(data.features[train], data.columns, data.bounds, label, code[train], data.compared)),
         Ask(
             "predict",
-            Query(features[order], data.columns, data.bounds, group[order] if aware else None, names),
+            Query(features[order], data.columns, data.bounds, group[order] if aware else None, data.compared),
             Want((len(order),), 0.0, 1.0),
         ),
     )
@@ -118,16 +113,6 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         "validation": validation,
         "canary": canary,
         "coin": coin,
-        "flipped": flipped is not None,
+        "flipped": data.counterfactual is not None,
     }
     return Problem(asks, Answers(hidden))
-
-
-def _other_group(data: CreditData, rows: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.int8]] | None:
-    """The same applicants, had they been born into the other of the two compared groups."""
-    if data.counterfactual is None:
-        return None
-    attribute = data.groups[data.protected]
-    left, right = (attribute.values.index(value) for value in data.compared)
-    code = attribute.code[rows]
-    return data.counterfactual[rows], np.where(code == left, right, np.where(code == right, left, code)).astype(np.int8)

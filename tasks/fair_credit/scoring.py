@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fourfold.suite.metrics import accuracy, bootstrap, fairness
 from fourfold.suite.task import Draw, Score, Scored
-from fourfold.tasks.fair_credit.data import UNKNOWN, Attribute, CreditData
+from fourfold.tasks.fair_credit.data import UNKNOWN, Attribute, CreditData, compared
 
 REPLICATES = 200
 """Bootstrap replicates of records: those that pair methods on the board."""
@@ -73,15 +73,6 @@ def _rules(
         < (accuracy.expected_cost(label, np.zeros(len(label))) or 0)
     )
     return lambda q: 1 - q, lambda q: kept * (1 - q) + (1 - kept) * constant
-
-
-def compared(data: CreditData) -> npt.NDArray[np.int8]:
-    """Who is in the headline gap: 0 the first of the compared values, 1 the second, -1 everybody else."""
-    attribute = data.groups[data.protected]
-    code = np.full(len(attribute.code), UNKNOWN, np.int8)
-    for place, value in enumerate(data.compared):
-        code[attribute.code == attribute.values.index(value)] = place
-    return code
 
 
 def _headline(

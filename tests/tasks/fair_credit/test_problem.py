@@ -5,7 +5,7 @@ import pytest
 
 from fourfold.suite.task import Draw
 from fourfold.tasks.fair_credit import FairCredit, simulated
-from fourfold.tasks.fair_credit.data import Attribute, CreditData
+from fourfold.tasks.fair_credit.data import Attribute, CreditData, compared
 from fourfold.tasks.fair_credit.problem import CANARY_SHARE, FOLDS, draw, folds, with_twins
 
 KEY = b"0123456789abcdef"
@@ -63,11 +63,7 @@ def test_the_group_is_given_at_prediction_in_the_aware_track_alone(loaded):
     group, hidden = aware.asks[1].give.group, aware.answers.hidden
     straight = np.empty_like(group)
     straight[hidden["order"]] = group
-    code = (
-        loaded.data.groups["group"].code
-        if "group" in loaded.data.groups
-        else loaded.data.groups[loaded.data.protected].code
-    )
+    code = compared(loaded.data)
     assert np.array_equal(straight[: len(hidden["test"])], code[hidden["test"]])
     flipped = straight[-len(hidden["test"]) :]
     assert np.all(flipped != code[hidden["test"]])

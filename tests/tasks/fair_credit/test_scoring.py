@@ -6,7 +6,7 @@ import pytest
 from fourfold.suite.method import Budget
 from fourfold.suite.task import Draw
 from fourfold.tasks.fair_credit import FairCredit
-from fourfold.tasks.fair_credit.scoring import compared
+from fourfold.tasks.fair_credit.data import compared
 
 DRAW = Draw(b"0123456789abcdef", "fair-credit", "simulated", 1)
 PROBABILITY = {"track": "blind", "returns": "probability"}
