@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,16 +24,18 @@ import pyarrow.parquet as pq
 from fourfold.suite.atomic import StoreError, make_folder, sync_folder, temporary_beside
 from fourfold.suite.cellfile import SCHEMA, ForeignError, align
 
-_SORTED_BY = ["task", "dataset", "family", "metric", "group", "method", "parameters", "seed", "cell"]
-"""A board asks for one metric of one or all datasets: its rows then lie together."""
+_REST = ["family", "metric", "group", "method", "parameters", "seed", "cell"]
+_SORTED_BY = ["task", "dataset", *_REST]
+"""A page asks for a dataset."""
+_RANKED_BY = ["task", "metric", "dataset", *_REST]
+"""A ranking asks for one metric of all datasets, with its replicates: by far the largest part of a row."""
 _ROW_GROUP = 4096
-"""Rows. Small enough that a metric of one dataset lies in a group or two, and the others are never decoded."""
+"""Rows. Small enough that what is not asked for is hardly ever decoded."""
 MANIFEST = pa.schema([
     ("cell", pa.string()), ("task", pa.string()), ("dataset", pa.string()), ("status", pa.string()),
     ("provenance", pa.large_string()),
 ])
 """The columns of ``cells.parquet``; the task and the dataset tell where among the rows those of a cell lie."""
-
 
 
 @dataclass(frozen=True)
@@ -133,21 +136,23 @@ def dictionaries(table: pa.Table) -> pa.Table:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    """Sort by ``_SORTED_BY``. Text is a dictionary: its few values are sorted, and the rows by the ranks of theirs."""
+    """First the rows that have replicates, by ``_RANKED_BY``, then the others, by ``_SORTED_BY``."""
     table = table.unify_dictionaries().combine_chunks()
-    ranks = []
-    for name in _SORTED_BY:
-        column = table[name].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = column.chunk(0)
-        if pa.types.is_dictionary(column.type):
-            rank = np.empty(len(column.dictionary) + 1, np.int32)
-            rank[pc.sort_indices(column.dictionary).to_numpy()] = np.arange(len(column.dictionary))
-            rank[-1] = -1
-            ranks.append(rank[column.indices.fill_null(-1).to_numpy()])
-        else:
-            ranks.append(column.fill_null(-1).to_numpy())
-    return table.take(pa.array(np.lexsort(ranks[::-1])))
+    ranked = pc.is_valid(table["replicates"]).to_numpy()
+    order = [np.flatnonzero(part)[np.lexsort([_ranks(table[name])[part] for name in reversed(keys)])]
+             for part, keys in ((ranked, _RANKED_BY), (~ranked, _SORTED_BY))]
+    return table.take(pa.array(np.concatenate(order)))
+
+
+def _ranks(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Numbers in the order of a column's values. Text is a dictionary: only its few values need sorting."""
+    if not pa.types.is_dictionary(column.type):
+        return column.fill_null(-1).to_numpy()
+    whole = column.unify_dictionaries().combine_chunks()
+    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    ranks = np.full(len(whole.dictionary) + 1, -1)
+    ranks[pc.sort_indices(whole.dictionary).to_numpy()] = np.arange(len(whole.dictionary))
+    return ranks[whole.indices.fill_null(-1).to_numpy()]
 
 
 def _write(path: Path, table: pa.Table, row_group: int) -> None:
