@@ -40,14 +40,10 @@ class Campaign:
     estimate: Callable[[Cell], float]
     learned: bool
 
-    @property
-    def seconds(self) -> float:
-        """The estimated seconds of all that is to run, one cell after the other."""
-        return sum(self.estimate(job.cell) for job in self.plan.todo)
 
-
-def planned(request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing",
-            seeds: Sequence[int] = ()) -> Campaign:
+def planned(
+    request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing", seeds: Sequence[int] = ()
+) -> Campaign:
     """Hold a request against a results folder, and write nothing. seeds: exactly these, instead of the request's.
 
     Raises UnknownName, PackError, DatasetError or StoreError.
@@ -79,8 +75,14 @@ def prepare(campaign: Campaign, results: Path) -> None:
 def task_card(task: Task) -> dict[str, Any]:
     """What a board says of a task, so that it need not be installed where the board is made."""
     return {
-        "name": task.name, "version": task.version, "title": task.title, "doc": _doc(task), "headline": task.headline,
-        "shown": list(task.shown), "unranked": sorted(task.unranked), "embedded": task.embedded,
+        "name": task.name,
+        "version": task.version,
+        "title": task.title,
+        "doc": _doc(task),
+        "headline": task.headline,
+        "shown": list(task.shown),
+        "unranked": sorted(task.unranked),
+        "embedded": task.embedded,
         "declares": {name: list(values) for name, values in task.declares.items()},
         "metrics": [asdict(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],
     }
@@ -139,8 +141,12 @@ def backend(name: str) -> Backend:
     if name != "ray":
         return local.serial if name == "serial" else local.process
     if find_spec("ray") is None:
-        raise BackendError(f"the ray backend needs Ray, which is not installed for {sys.executable}: "
-                           "pip install 'fourfold[ray]', or run the same cells with --backend process")
+        raise BackendError(
+            f"the ray backend needs Ray, which is not installed for {sys.executable}: "
+            "pip install 'fourfold[ray]', or run the same cells with --backend process"
+        )
+    import ray  # noqa: F401  # Importing it takes SIGTERM; whoever wants that back must come later.
+
     from fourfold.suite import cluster
 
     return cluster.run

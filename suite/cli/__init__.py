@@ -12,15 +12,39 @@ import click
 
 from fourfold.suite.cli import configuration
 
-COMMANDS = {"ls": "listing", "run": "running", "board": "boarding"}
+COMMANDS = {
+    "ls": "listing",
+    "check": "checking",
+    "submit": "running",
+    "run": "running",
+    "status": "reading",
+    "show": "reading",
+    "verify": "verifying",
+    "merge": "storing",
+    "compact": "storing",
+    "board": "boarding",
+    "compare": "boarding",
+    "data": "data",
+    "doctor": "doctor",
+}
 """Each command and the module here that holds it."""
 
-USER_ERRORS = frozenset({
-    "fourfold.suite.atomic.StoreError", "fourfold.suite.campaign.BackendError", "fourfold.suite.cluster.ClusterError",
-    "fourfold.suite.datasets.DatasetError", "fourfold.suite.environment.EnvironmentError", "fourfold.suite.key.BadKey",
-    "fourfold.suite.local.WorkerError", "fourfold.suite.pack.PackError", "fourfold.suite.registry.UnknownName",
-    "fourfold.suite.warm.GuestLost", "fourfold.suite.worker.UnfitError", "fourfold.leaderboard.pages.MissingExtra",
-})
+USER_ERRORS = frozenset(
+    {
+        "fourfold.suite.atomic.StoreError",
+        "fourfold.suite.campaign.BackendError",
+        "fourfold.suite.cluster.ClusterError",
+        "fourfold.suite.datasets.DatasetError",
+        "fourfold.suite.environment.EnvironmentError",
+        "fourfold.suite.key.BadKey",
+        "fourfold.suite.local.WorkerError",
+        "fourfold.suite.pack.PackError",
+        "fourfold.suite.registry.UnknownName",
+        "fourfold.suite.warm.GuestLost",
+        "fourfold.suite.worker.UnfitError",
+        "fourfold.leaderboard.pages.MissingExtra",
+    }
+)
 """Errors whose message tells the user what to do; known by name, so that none of their modules is imported for it."""
 
 OK, SOME_FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -41,12 +65,16 @@ class Commands(click.Group):
         command: click.Command = getattr(module, name)
         return configuration.configured(command)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command in the arguments; where there is none of that name, offer the nearest."""
         name = args[0]
         if not name.startswith("-") and name not in COMMANDS:
             near = difflib.get_close_matches(name, COMMANDS, 1)
-            raise click.UsageError(f"there is no command {name}; " + (f"did you mean {near[0]}?" if near else "see fourfold --help"), ctx)
+            raise click.UsageError(
+                f"there is no command {name}; " + (f"did you mean {near[0]}?" if near else "see fourfold --help"), ctx
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -83,6 +111,9 @@ def _outcome(call: Callable[[], Any]) -> int:
         tell("interrupted; what was stored stays")
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("fourfold"):
+            tell(f"{error.name} is not installed: pip install 'fourfold[all]', or what brings it")
+            return USAGE
         names = {f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__}
         if not names & USER_ERRORS:
             raise

@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem
 
 
 class Name(click.ParamType):
-    """The name of a task, a dataset or a method; ``kind`` says which. Any text is let through: the plan knows better."""
+    """The name of a ``task``, a ``dataset`` or a ``method``. Any text is let through: the plan knows better."""
 
     def __init__(self, kind: str) -> None:
         self.name = kind

@@ -21,15 +21,23 @@ def configured(command: click.Command) -> click.Command:
     if not any(each.name == "config" for each in command.params):
         for option in _options(command):
             option.envvar = option.envvar or f"FOURFOLD_{_spelled(option).replace('-', '_').upper()}"
-        command.params.append(click.Option(
-            ["--config"], type=click.Path(dir_okay=False, path_type=Path), envvar="FOURFOLD_CONFIG", is_eager=True, expose_value=False,
-            callback=_read, help="A TOML file that sets options by their names.  [default: fourfold.toml, if there]"))
+        command.params.append(
+            click.Option(
+                ["--config"],
+                type=click.Path(dir_okay=False, path_type=Path),
+                envvar="FOURFOLD_CONFIG",
+                is_eager=True,
+                expose_value=False,
+                callback=_read,
+                help="A TOML file that sets options by their names.  [default: fourfold.toml, if there]",
+            )
+        )
     return command
 
 
 def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     """Make a file's keys the defaults of this command's options."""
-    if context.resilient_parsing or path is None and not DEFAULT.is_file():
+    if context.resilient_parsing or (path is None and not DEFAULT.is_file()):
         return
     path = path or DEFAULT
     try:
@@ -43,13 +51,16 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
             near = difflib.get_close_matches(key, known, 1) or sorted(known)
             raise click.UsageError(f"{path} sets {key}, which is no option; did you mean {', '.join(near)}?", context)
     mine = {_spelled(option): option for option in _options(context.command)}
-    context.default_map = {str(option.name): _value(option, given[key], f"{path}: {key}", context)
-                           for key, option in mine.items() if key in given}
+    context.default_map = {
+        str(option.name): _value(option, given[key], f"{path}: {key}", context)
+        for key, option in mine.items()
+        if key in given
+    }
 
 
 def _value(option: click.Option, value: Any, where: str, context: click.Context) -> Any:
     """A TOML value as the option takes it: a single one stands for a list of one."""
-    if isinstance(value, dict) or isinstance(value, list) and not option.multiple:
+    if isinstance(value, dict) or (isinstance(value, list) and not option.multiple):
         raise click.UsageError(f"{where} must be a single value", context)
     return value if isinstance(value, list) or not option.multiple else [value]
 

@@ -18,7 +18,10 @@ Row = dict[str, Any]
 def ls(what: str | None, as_json: bool, cache: Path) -> None:
     """List tasks, datasets, methods (by default all three), or runs: the results folders here and one level down."""
     listings: dict[str, Callable[[], list[Row]]] = {
-        "tasks": _tasks, "datasets": lambda: _datasets(cache), "methods": _methods, "runs": _runs,
+        "tasks": _tasks,
+        "datasets": lambda: _datasets(cache),
+        "methods": _methods,
+        "runs": _runs,
     }
     found = {name: listings[name]() for name in ([what] if what else ["tasks", "datasets", "methods"])}
     if as_json:
@@ -53,11 +56,27 @@ def _tasks() -> list[Row]:
     for name in registry.task_names():
         try:
             task = registry.task(name)
-            rows.append({"task": name, "version": task.version, "title": task.title, "embedded": task.embedded,
-                         "headline": task.headline, "datasets": sorted(task.datasets)})
+            rows.append(
+                {
+                    "task": name,
+                    "version": task.version,
+                    "title": task.title,
+                    "embedded": task.embedded,
+                    "headline": task.headline,
+                    "datasets": sorted(task.datasets),
+                }
+            )
         except Exception as error:  # A plug-in's own trouble must not hide the others.
-            rows.append({"task": name, "version": "", "title": f"cannot be loaded: {type(error).__name__}: {error}", "embedded": "",
-                         "headline": "", "datasets": []})
+            rows.append(
+                {
+                    "task": name,
+                    "version": "",
+                    "title": f"cannot be loaded: {type(error).__name__}: {error}",
+                    "embedded": "",
+                    "headline": "",
+                    "datasets": [],
+                }
+            )
     return rows
 
 
@@ -70,8 +89,17 @@ def _datasets(cache: Path) -> list[Row]:
             known = registry.task(name).datasets
         except Exception:  # Said among the tasks.
             continue
-        rows += [{"dataset": each, "task": name, "state": datasets.state(dataset, cache), "licence": dataset.licence,
-                  "title": dataset.title, "source": dataset.source} for each, dataset in known.items()]
+        rows += [
+            {
+                "dataset": each,
+                "task": name,
+                "state": datasets.state(dataset, cache),
+                "licence": dataset.licence,
+                "title": dataset.title,
+                "source": dataset.source,
+            }
+            for each, dataset in known.items()
+        ]
     return rows
 
 
@@ -86,9 +114,17 @@ def _methods() -> list[Row]:
             rows.append({"method": name, "task": "", "parameters": {}, "says": f"cannot be read: {error}"})
             continue
         card = pack.card()
-        rows.append({"method": name, "task": pack.task, "parameters": dict(pack.parameters),
-                     "says": (pack.doc.splitlines() or [""])[0], "doc": pack.doc, "digest": pack.digest,
-                     **{each: card[each] for each in ("version", "author", "licence", "private", "requirements")}})
+        rows.append(
+            {
+                "method": name,
+                "task": pack.task,
+                "parameters": dict(pack.parameters),
+                "says": (pack.doc.splitlines() or [""])[0],
+                "doc": pack.doc,
+                "digest": pack.digest,
+                **{each: card[each] for each in ("version", "author", "licence", "private", "requirements")},
+            }
+        )
     return rows
 
 
@@ -103,6 +139,11 @@ def _runs() -> list[Row]:
         parts = [folder / name for name in ("cells", "compacted") if (folder / name).is_dir()]
         if parts and (folder / "cards").is_dir():
             last = max(each.stat().st_mtime for part in parts for each in [part, *part.iterdir()])
-            rows.append({"results": str(folder), "cells": len(store.done(folder)),
-                         "last": datetime.fromtimestamp(last).isoformat(" ", "minutes")})
+            rows.append(
+                {
+                    "results": str(folder),
+                    "cells": len(store.done(folder)),
+                    "last": datetime.fromtimestamp(last).isoformat(" ", "minutes"),
+                }
+            )
     return rows

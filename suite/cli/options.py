@@ -11,16 +11,30 @@ import click
 Command = Callable[..., Any]
 
 json_output = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-results = click.option("--results", "-r", type=click.Path(file_okay=False, path_type=Path), default=Path("results"),
-                       show_default=True, help="The results folder.")
-key = click.option("--key", type=click.Path(dir_okay=False, path_type=Path),
-                   help="The file with the secret of the draws.  [default: key, in the results folder]")
+results = click.option(
+    "--results",
+    "-r",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="The results folder.",
+)
+key = click.option(
+    "--key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file with the secret of the draws.  [default: key, in the results folder]",
+)
 
 
 def data(command: Command) -> Command:
     """Add ``--data``, the dataset cache; the command gets a folder."""
-    @click.option("--data", "cache", type=click.Path(file_okay=False, path_type=Path),
-                  help="The dataset cache.  [default: the user's cache folder]")
+
+    @click.option(
+        "--data",
+        "cache",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The dataset cache.  [default: the user's cache folder]",
+    )
     @functools.wraps(command)
     def with_cache(cache: Path | None, **given: Any) -> Any:
         from fourfold.suite.datasets import cache_folder
@@ -32,6 +46,7 @@ def data(command: Command) -> Command:
 
 def results_read(command: Command) -> Command:
     """Add the results folder that a command reads: an argument, or ``--results``."""
+
     @click.argument("folder", required=False, metavar="[RESULTS]", type=click.Path(file_okay=False, path_type=Path))
     @results
     @functools.wraps(command)
@@ -65,4 +80,11 @@ def columns(rows: Iterable[Sequence[str]]) -> str:
     """Rows of text in columns, the last as long as it likes; the first row is the heading."""
     rows = [[str(each) for each in row] for row in rows]
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return "\n".join("  ".join([each.ljust(width) for each, width in zip(row, widths, strict=True)]).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join([each.ljust(width) for each, width in zip(row, widths, strict=True)]).rstrip() for row in rows
+    )
+
+
+def printable(text: str) -> str:
+    """A method's words without what a terminal would obey."""
+    return "".join(each if each.isprintable() or each == "\n" else " " for each in text).strip()

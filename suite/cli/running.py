@@ -1,10 +1,10 @@
 """``run`` and ``submit``: score what the store lacks."""
 
-import contextlib
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -20,26 +20,73 @@ if TYPE_CHECKING:
     from fourfold.suite.plan import Request
 
 _OPTIONS = (
-    click.option("--dataset", "-d", "datasets", multiple=True, type=Name("dataset"), help="A dataset; may be repeated.  [default: the embedded ones]"),
-    click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Run seeds 0 to N-1."),
-    click.option("--seed", "only", multiple=True, type=click.IntRange(0, 9999), metavar="K", help="Run exactly this seed; may be repeated."),
-    click.option("--epsilon", "epsilons", multiple=True, type=click.FloatRange(min=0, min_open=True),
-                 help="A budget for methods that claim privacy; may be repeated.  [default: 1, 3, 8]"),
+    click.option(
+        "--dataset",
+        "-d",
+        "datasets",
+        multiple=True,
+        type=Name("dataset"),
+        help="A dataset; may be repeated.  [default: the embedded ones]",
+    ),
+    click.option(
+        "--seeds", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Run seeds 0 to N-1."
+    ),
+    click.option(
+        "--seed",
+        "only",
+        multiple=True,
+        type=click.IntRange(0, 9999),
+        metavar="K",
+        help="Run exactly this seed; may be repeated.",
+    ),
+    click.option(
+        "--epsilon",
+        "epsilons",
+        multiple=True,
+        type=click.FloatRange(min=0, min_open=True),
+        help="A budget for methods that claim privacy; may be repeated.  [default: 1, 3, 8]",
+    ),
     options.results,
     options.key,
-    click.option("--backend", type=click.Choice(["ray", "process", "serial"]), default="ray", show_default=True,
-                 help="What runs the cells: Ray, processes of this machine, or this process."),
+    click.option(
+        "--backend",
+        type=click.Choice(["ray", "process", "serial"]),
+        default="ray",
+        show_default=True,
+        help="What runs the cells: Ray, processes of this machine, or this process.",
+    ),
     click.option("--address", default="", help="A running Ray cluster's, such as auto.  [default: start a local one]"),
-    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Cells at once.  [default: as many as fit]"),
-    click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=3600.0, show_default=True, metavar="SECONDS",
-                 help="Wall-clock time of a cell."),
-    click.option("--rerun", type=click.Choice(["missing", "failed", "all"]), default="missing", show_default=True,
-                 help="Which cells to run: those that the store lacks; also those that failed; all."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), metavar="N", help="Cells at once.  [default: as many as fit]"
+    ),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wall-clock time of a cell.",
+    ),
+    click.option(
+        "--rerun",
+        type=click.Choice(["missing", "failed", "all"]),
+        default="missing",
+        show_default=True,
+        help="Which cells to run: those that the store lacks; also those that failed; all.",
+    ),
     click.option("--dry-run", is_flag=True, help="Say what would run, and write nothing."),
-    click.option("--display", type=click.Choice(["auto", "rich", "plain", "none"]), default="auto", show_default=True,
-                 help="How to show progress."),
+    click.option(
+        "--display",
+        type=click.Choice(["auto", "rich", "plain", "none"]),
+        default="auto",
+        show_default=True,
+        help="How to show progress.",
+    ),
     options.data,
 )
+
+
+_NO_KEY = b"that of a plan which nobody runs"
 
 
 @dataclass(frozen=True)
@@ -65,12 +112,27 @@ def _scoring(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.option("--task", "-t", "tasks", multiple=True, type=Name("task"), help="A task; may be repeated.  [default: all]")
-@click.option("--method", "-m", "methods", multiple=True, type=Name("method"),
-              help="A method, as name[parameter=value], or its file or folder; may be repeated.  [default: all of the tasks]")
+@click.option(
+    "--task", "-t", "tasks", multiple=True, type=Name("task"), help="A task; may be repeated.  [default: all]"
+)
+@click.option(
+    "--method",
+    "-m",
+    "methods",
+    multiple=True,
+    type=Name("method"),
+    help="A method, as name[parameter=value], or its file or folder; may be repeated.  [default: all of the tasks]",
+)
 @_scoring
-def run(tasks: tuple[str, ...], methods: tuple[str, ...], datasets: tuple[str, ...], seeds: int, epsilons: tuple[float, ...],
-        time_limit: float, **orders: Any) -> int:
+def run(
+    tasks: tuple[str, ...],
+    methods: tuple[str, ...],
+    datasets: tuple[str, ...],
+    seeds: int,
+    epsilons: tuple[float, ...],
+    time_limit: float,
+    **orders: Any,
+) -> int:
     """Score methods: each cell of (task, dataset, method, budget, seed) that the results folder lacks.
 
     The same command again goes on where it was stopped, and does nothing where nothing is missing.
@@ -84,7 +146,9 @@ def run(tasks: tuple[str, ...], methods: tuple[str, ...], datasets: tuple[str, .
 @click.command()
 @click.argument("path", metavar="PATH")
 @_scoring
-def submit(path: str, datasets: tuple[str, ...], seeds: int, epsilons: tuple[float, ...], time_limit: float, **orders: Any) -> int:
+def submit(
+    path: str, datasets: tuple[str, ...], seeds: int, epsilons: tuple[float, ...], time_limit: float, **orders: Any
+) -> int:
     """Check a method, pack it by its content, and score it. PATH: its file or folder, also as path[parameter=value]."""
     from fourfold.suite import plan, registry
     from fourfold.suite.cli.checking import checked, described
@@ -105,27 +169,30 @@ def _score(request: "Request", orders: Orders) -> int:
     place = orders.key or orders.results / "key"
     if not place.exists() and not orders.dry_run:
         campaign.store.create(orders.results)
-    key = b"nobody's, for now" if orders.dry_run and not place.exists() else campaign.read_key(place)
+    key = _NO_KEY if orders.dry_run and not place.exists() else campaign.read_key(place)
     planned = campaign.planned(request, orders.results, key, orders.cache, orders.rerun, orders.only)
     if orders.dry_run:
-        return _tell_plan(planned, orders)
+        return _tell_plan(planned, orders, named=key != _NO_KEY)
     if not planned.plan.todo:
         return _nothing(planned, orders)
     return _carry_out(planned, key, orders)
 
 
-def _tell_plan(planned: "Campaign", orders: Orders) -> int:
-    """Print the cells, what is cached, and the estimated hours."""
-    from fourfold.suite import display
+def _tell_plan(planned: "Campaign", orders: Orders, named: bool) -> int:
+    """Print the cells, what is cached, and the estimated hours. named: there is a key, so that cells have their ids."""
+    from fourfold.suite import display, schedule
 
     for job in planned.plan.todo:
-        options.say(f"run     {job.cell.id[:12]}  {display.where(job.cell)}")
+        options.say(f"run     {job.cell.id[:12] if named else '-':12}  {display.where(job.cell)}")
     for job in planned.plan.cached:
         options.say(f"cached  {job.cell.id[:12]}  {display.where(job.cell)}  {planned.statuses[job.cell.id]}")
-    on = f" on {orders.workers} workers" if orders.workers else ""
+    hours = (
+        schedule.remaining([planned.estimate(job.cell) for job in planned.plan.todo], [], orders.workers or 1) / 3600
+    )
+    how = f"on {orders.workers} workers" if orders.workers else "one after the other"
     guess = "" if planned.learned else "; the store knows nothing like them, 1 s each is assumed"
-    hours = planned.seconds / 3600 / (orders.workers or 1)
-    options.say(f"{len(planned.plan.todo)} cells to run, {len(planned.plan.cached)} cached; about {hours:.2g} hours{on or ', one after the other'}{guess}")
+    counted = f"{len(planned.plan.todo)} cells to run, {len(planned.plan.cached)} cached"
+    options.say(f"{counted}; about {hours:.2g} hours, {how}{guess}")
     return OK
 
 
@@ -136,7 +203,9 @@ def _nothing(planned: "Campaign", orders: Orders) -> int:
         tell("no method fits what was asked for; see `fourfold ls`", "fourfold run")
         return USAGE
     hint = "; --rerun failed tries those again" if failed else ""
-    options.say(f"nothing to run: {orders.results} has all {len(statuses)} cells, {failed} of them without a score{hint}")
+    options.say(
+        f"nothing to run: {orders.results} has all {len(statuses)} cells, {failed} of them without a score{hint}"
+    )
     return SOME_FAILED if failed else OK
 
 
@@ -151,9 +220,17 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders) -> int:
     with campaign.scratch() as scratch, _interruptible():
         try:
             campaign.prepare(planned, orders.results)
-            setting = Setting(orders.results, orders.cache, scratch, key, planned.estimate, orders.workers, orders.address,
-                              shlex.join(["fourfold", *sys.argv[1:]]))
-            with contextlib.closing(backend(jobs, setting)) as events, display.display(orders.display, progress) as shown:  # type: ignore[type-var]
+            setting = Setting(
+                orders.results,
+                orders.cache,
+                scratch,
+                key,
+                planned.estimate,
+                orders.workers,
+                orders.address,
+                shlex.join(["fourfold", *sys.argv[1:]]),
+            )
+            with closing(backend(jobs, setting)) as events, display.display(orders.display, progress) as shown:  # type: ignore[type-var]
                 for event in events:
                     shown.take(event)
         except KeyboardInterrupt:
@@ -172,14 +249,19 @@ def _summarize(progress: Any, orders: Orders) -> None:
 
     for reason in reasons(progress.failures.items()):
         options.say(f"  {reason}")
-    counted = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items(), key=lambda pair: (pair[0] != "ok", pair)))
+    counted = ", ".join(
+        f"{count} {status}"
+        for status, count in sorted(progress.statuses.items(), key=lambda pair: (pair[0] != "ok", pair))
+    )
     results = shlex.quote(str(orders.results))
-    options.say(f"{counted or 'no cell done'}, in {duration(progress.elapsed)}. Results: {results}; the board: fourfold board {results}")
+    options.say(f"{counted or 'no cell done'}, in {duration(progress.elapsed)}")
+    options.say(f"results: {results}; to see the board: fourfold board {results}")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _interruptible() -> Iterator[None]:
     """Let SIGTERM end a campaign as Ctrl-C does."""
+
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 

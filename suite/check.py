@@ -1,0 +1,217 @@
+"""Whether a method keeps the contract: it really fits and predicts, twice, on a small problem in its guest."""
+
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fourfold.suite import evaluate, plan, registry
+from fourfold.suite.method import Budget, Value
+from fourfold.suite.metrics import accountant
+from fourfold.suite.pack import Pack, PackError
+from fourfold.suite.task import Draw, Problem, Task
+from fourfold.suite.visit import Visit, visit_warm
+from fourfold.suite.warm import Parents
+
+TIME_LIMIT = 120.0
+"""Seconds that a check gives a method."""
+EPSILON = 3.0
+"""The budget at which a method that claims privacy is checked."""
+_KEY = b"the draws of a check are no secret"
+_LOG = 2000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found. level: ``ok``, ``note`` (the author should know) or ``wrong`` (the contract is broken).
+
+    what: the part of the contract. said: what was found, and where. remedy: what to do.
+    """
+
+    level: str
+    what: str
+    said: str
+    remedy: str = ""
+
+
+def check(pack: Pack, parameters: Sequence[tuple[str, Value]], cache: Path) -> Iterator[Finding]:
+    """Describe a method, then run it on a small problem of its task's embedded dataset, and yield what is found.
+
+    Raises DatasetError where the embedded dataset cannot be loaded, GuestLost where no guest can be started here.
+    """
+    yield from _described(pack)
+    try:
+        task = registry.task(pack.task)
+        plan.check_declarations(task, pack)
+    except (registry.UnknownName, PackError) as error:
+        yield Finding("wrong", "declarations", str(error), "correct the class attribute")
+        return
+    yield Finding("ok", "declarations", _declarations(task, pack))
+    first, second = _visits(pack, parameters, task, cache)
+    yield from _ran(first)
+    if first.status == "ok":
+        yield from _answered(first, second)
+        yield from _accounted(pack, first)
+
+
+def _described(pack: Pack) -> Iterator[Finding]:
+    """What its files say of it."""
+    inside = ", ".join(f"{name} = {value!r}" for name, value in pack.parameters.items()) or "none"
+    yield Finding("ok", "found", f"class {pack.klass} in {pack.entry}, for {pack.task}; parameters: {inside}")
+    where = f"class {pack.klass} in {pack.entry}"
+    if not pack.doc:
+        yield Finding(
+            "note",
+            "docstring",
+            f"{where} has none; the board would show nothing of what it does",
+            "add one below the class line",
+        )
+    for name, example in (("licence", "Apache-2.0"), ("author", "your name"), ("version", "1")):
+        if name not in pack.declared:
+            yield Finding("note", name, f"{where} declares none", f'add a line such as: {name} = "{example}"')
+
+
+def _declarations(task: Task, pack: Pack) -> str:
+    said = [f"{name} = {value}" for name, value in evaluate.declared(task, pack).items()]
+    said.append(f"private = {bool(pack.get('private'))}")
+    return ", ".join(said)
+
+
+def _visits(pack: Pack, parameters: Sequence[tuple[str, Value]], task: Task, cache: Path) -> tuple[Visit, Visit]:
+    """Run it twice on one small problem with one seed; once where the first run does not end well."""
+    draw = Draw(_KEY, task.name, task.embedded, 0)
+    problem = task.draw(task.load(task.embedded, cache), draw, evaluate.declared(task, pack), small=True)
+    with tempfile.TemporaryDirectory(prefix="fourfold-") as folder, Parents() as parents:
+        first = _visit(pack, parameters, problem, parents, Path(folder))
+        second = _visit(pack, parameters, problem, parents, Path(folder)) if first.status == "ok" else first
+    return first, second
+
+
+def budget(pack: Pack) -> Budget:
+    """The budget of a check."""
+    return Budget(
+        epsilon=EPSILON if pack.get("private") else math.inf,
+        time_limit=TIME_LIMIT,
+        seed=20,
+        memory_limit=int(float(pack.get("memory")) * 2**30),
+        device="cuda" if pack.get("gpus") else "cpu",
+        cpus=float(pack.get("cpus")),
+    )
+
+
+def _visit(
+    pack: Pack, parameters: Sequence[tuple[str, Value]], problem: Problem, parents: Parents, folder: Path
+) -> Visit:
+    return visit_warm(
+        parents,
+        pack.imports,
+        sys.executable,
+        str(pack.unpack(folder)),
+        pack.klass,
+        dict(parameters),
+        budget(pack),
+        problem.asks,
+    )
+
+
+def _ran(seen: Visit) -> Iterator[Finding]:
+    """Whether it ran, and what that cost."""
+    if seen.status != "ok":
+        verb = seen.phases[-1].verb if seen.phases else "its import"
+        remedy = {
+            "timeout": f"a check gives it {TIME_LIMIT:g} s for a small problem; do less, or heed budget.time_limit",
+            "out-of-memory": "use less, or declare more: memory = 8 (GiB)",
+            "invalid-output": "return what the task's query asks for, as a plain array",
+        }.get(seen.status, "correct it there, and check again")
+        yield Finding("wrong", "run", f"{seen.status} in {verb}: {seen.reason}", remedy)
+    else:
+        shapes = [
+            f"{phase.verb} returned {_shape(answer)}"
+            for phase, answer in zip(seen.phases, seen.answers, strict=True)
+            if answer is not None
+        ]
+        yield Finding("ok", "answers", "; ".join(shapes))
+    spent = ", ".join(f"{phase.verb} {phase.cpu:.2f} s CPU ({phase.wall:.2f} s)" for phase in seen.phases)
+    yield Finding(
+        "ok",
+        "cost",
+        f"{spent or 'nothing was measured'}; start {seen.start:.2f} s; peak memory {seen.peak_memory / 2**20:.0f} MiB",
+    )
+    if seen.log.strip():
+        yield Finding("note", "printed", seen.log.strip()[-_LOG:])
+
+
+def _shape(answer: np.ndarray) -> str:
+    return f"{answer.shape}, from {answer.min():.4g} to {answer.max():.4g}" if answer.size else f"{answer.shape}"
+
+
+def _answered(first: Visit, second: Visit) -> Iterator[Finding]:
+    """Whether two runs with one seed answer the same."""
+    if second.status != "ok":
+        yield Finding(
+            "wrong",
+            "determinism",
+            f"a second run with the same seed did not end well: {second.status}: {second.reason}",
+            "let nothing but budget.seed decide what happens",
+        )
+        return
+    pairs = [(a, b) for a, b in zip(first.answers, second.answers, strict=True) if a is not None and b is not None]
+    apart = max((float(np.max(np.abs(a - b), initial=0.0)) for a, b in pairs), default=0.0)
+    if apart:
+        yield Finding(
+            "note",
+            "determinism",
+            f"two runs with one seed differ by up to {apart:.3g}; `fourfold verify` and `merge` will report it",
+            "draw all random numbers from budget.seed",
+        )
+    else:
+        yield Finding("ok", "determinism", "two runs with one seed answer the same")
+    if all(np.ptp(a) == 0 for a, _ in pairs if a.size):
+        yield Finding("note", "answers", "it gives every query the same answer; on the board that is worth nothing")
+
+
+def _accounted(pack: Pack, seen: Visit) -> Iterator[Finding]:
+    """What its ledger comes to, against what it was to keep."""
+    if not pack.get("private"):
+        if seen.ledger:
+            yield Finding(
+                "note",
+                "privacy",
+                "it keeps a ledger but does not claim privacy, so it is never given a budget",
+                "add the line: private = True",
+            )
+        return
+    if not seen.ledger:
+        yield Finding(
+            "note",
+            "privacy",
+            "it claims privacy and its ledger is empty: the board will show the claim as backed by nothing",
+            "record each mechanism, as in self.ledger.subsampled_gaussian(noise, rate, steps)",
+        )
+        return
+    of = budget(pack)
+    try:
+        accounted = accountant.accounted_epsilon(seen.ledger, of.delta)
+    except (ValueError, ImportError) as error:
+        level = "wrong" if isinstance(error, ValueError) else "note"
+        yield Finding(
+            level,
+            "privacy",
+            f"its ledger cannot be accounted: {error}",
+            "correct the entry" if level == "wrong" else "",
+        )
+        return
+    assert accounted is not None
+    _, refuted = accountant.backing(of.epsilon, accounted.epsilon, None)
+    spent = f"epsilon {accounted.epsilon:.4g} of {of.epsilon:g}"
+    said = f"its ledger comes to {spent}, at delta {of.delta:g} ({accounted.accountant})"
+    yield Finding(
+        "wrong" if refuted else "ok",
+        "privacy",
+        said,
+        "add noise, or steps fewer: a row like this is refuted" if refuted else "",
+    )

@@ -1,0 +1,175 @@
+"""``doctor``: what this machine can do, and how to get what it lacks."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from fourfold.suite.cli import options
+
+_EXTRAS = {
+    "ray": "campaigns over several workers or nodes",
+    "credit": "the baselines of fair-credit",
+    "dp": "accountants and baselines with differential privacy",
+    "board": "pages and plots",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about this machine. state: ``ok`` or ``lacks``; remedy: how to get it."""
+
+    what: str
+    state: str
+    said: str
+    remedy: str = ""
+
+
+@click.command()
+@options.json_output
+@options.data
+def doctor(as_json: bool, cache: Path) -> None:
+    """Say what this machine can do.
+
+    Cores, memory, GPU, confinement, versions, datasets; and of what is missing, how to get it.
+    """
+    found = [*_machine(), *_gpu(), *_confinement(), *_packages(), *_datasets(cache)]
+    if as_json:
+        options.say_json([asdict(each) for each in found])
+        return
+    width = max(len(each.what) for each in found)
+    for each in found:
+        options.say(f"{each.state:5}  {each.what:{width}}  {each.said}")
+        if each.remedy:
+            options.say(f"{'':7}{'':{width}}  -> {each.remedy}")
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    memory = psutil.virtual_memory()
+    yield Finding("system", "ok", platform.platform())
+    yield Finding("cores", "ok", f"{cores}; load of the last minute {os.getloadavg()[0]:.1f}")
+    yield Finding("memory", "ok", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} available")
+    version = platform.python_version()
+    fits = (3, 11) <= sys.version_info[:2] < (3, 14)
+    yield Finding(
+        "python",
+        "ok" if fits else "lacks",
+        f"{version} ({sys.executable})",
+        "" if fits else "Python 3.11, 3.12 or 3.13",
+    )
+
+
+def _gpu() -> Iterator[Finding]:
+    tool = shutil.which("nvidia-smi")
+    said = (
+        subprocess.run(
+            [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        if tool
+        else None
+    )
+    if said and said.returncode == 0 and said.stdout.strip():
+        for name in said.stdout.strip().splitlines():
+            yield Finding("gpu", "ok", name)
+    else:
+        yield Finding(
+            "gpu",
+            "lacks",
+            "no NVIDIA GPU answers; methods that ask for one cannot run here",
+            "a machine with one and its driver, or a Ray cluster's with --address",
+        )
+
+
+def _confinement() -> Iterator[Finding]:
+    from fourfold.suite import sandbox
+
+    yield Finding("confinement", "ok", f"in use: {sandbox.CONFINEMENT}")
+    tool = shutil.which("bwrap")
+    if not tool:
+        yield Finding(
+            "bubblewrap", "lacks", "not installed", "apt install bubblewrap, or your system's package of that name"
+        )
+        return
+    tried = subprocess.run(
+        [tool, "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, text=True, check=False, timeout=30
+    )
+    if tried.returncode == 0:
+        yield Finding("bubblewrap", "ok", "user namespaces work")
+    else:
+        yield Finding(
+            "bubblewrap",
+            "lacks",
+            (tried.stderr.strip().splitlines() or ["it does not start"])[0],
+            "allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or "
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("fourfold", "ok", metadata.version("fourfold"))
+    extras: dict[str, list[str]] = {"": []}
+    for line in metadata.requires("fourfold") or []:
+        name, condition = re.match(r"[\w.-]+", line), re.search(r"extra == [\"']([\w-]+)", line)
+        if name and name[0] != "fourfold":
+            extras.setdefault(condition[1] if condition else "", []).append(name[0])
+    for extra in ("", *_EXTRAS):
+        versions = {name: _version(name) for name in extras.get(extra, ())}
+        missing = [name for name, version in versions.items() if not version]
+        said = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+        yield Finding(
+            extra or "packages",
+            "lacks" if missing else "ok",
+            said,
+            f"pip install 'fourfold{f'[{extra}]' if extra else ''}'" + (f", for {_EXTRAS[extra]}" if extra else "")
+            if missing
+            else "",
+        )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _datasets(cache: Path) -> Iterator[Finding]:
+    from fourfold.suite import datasets, registry
+
+    yield Finding(
+        "cache",
+        "ok",
+        f"{cache} ({'set' if os.environ.get('FOURFOLD_DATA') else 'the default; FOURFOLD_DATA names another'})",
+    )
+    for name in registry.task_names():
+        try:
+            known = registry.task(name).datasets.values()
+        except Exception as error:
+            yield Finding(
+                name, "lacks", f"the task cannot be loaded: {type(error).__name__}: {error}", "what the message names"
+            )
+            continue
+        for dataset in known:
+            state = datasets.state(dataset, cache)
+            there = state in ("embedded", "present")
+            yield Finding(
+                dataset.name,
+                "ok" if there else "lacks",
+                state,
+                "" if there else dataset.by_hand or f"fourfold data fetch {name} {dataset.name}",
+            )
