@@ -1,0 +1,92 @@
+"""A connection to Ray: a cluster that runs, or one started on this machine for one campaign."""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from fourfold.suite.events import Setting
+
+_QUIET: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+
+class ClusterError(RuntimeError):
+    """The cluster cannot be used, or was lost: what is wrong, and what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; Ray's go on for many."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def connected(setting: Setting) -> Iterator[Any]:
+    """Ray, joined at an address or started on this machine, until the end of the campaign.
+
+    A Ray started here listens on every interface: only who knows its token may use it. It has no dashboard, reports
+    nothing to its makers, and keeps its files in a folder of its own. A cluster that is joined asks for the token in
+    the user's environment, if for any.
+    """
+    with contextlib.ExitStack() as stack:
+        if not setting.address:
+            stack.enter_context(
+                _environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=_token(), RAY_USAGE_STATS_ENABLED="0"))
+        try:
+            import ray
+        except ImportError as error:
+            raise ClusterError("Ray is not installed: pip install 'fourfold[ray]', or use --backend process") from error
+        if setting.address:
+            _join(ray, setting.address)
+        else:
+            # Sockets lie beneath it, and their paths may have no more than 107 bytes.
+            folder = tempfile.mkdtemp(prefix="ff-", dir="/tmp" if os.path.isdir("/tmp") else None)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            cpus = max(os.cpu_count() or 1, setting.workers or 1)
+            ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **_QUIET)
+        stack.callback(ray.shutdown)
+        _hush()
+        yield ray
+
+
+def _hush() -> None:
+    """Keep Ray from printing, among what this prints, that workers died: the campaign tells of it itself."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+
+
+def _join(ray: Any, address: str) -> None:
+    if address.startswith("ray://"):
+        raise ClusterError(f"{address} is an address for Ray Client, whose driver is on no node that could keep the "
+                           "results; run this command on a node of the cluster, with --address auto")
+    try:
+        ray.init(address, **_QUIET)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ClusterError(f"no Ray cluster at {address} lets this machine in: {first_line(error)}; if it asks for a "
+                           "token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN") from error
+
+
+@cache
+def _token() -> str:
+    """What a client of the Ray started here must know. Ray's own code keeps the first that a process has used."""
+    return secrets.token_hex(32)
+
+
+@contextlib.contextmanager
+def _environment(**changes: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
