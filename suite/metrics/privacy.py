@@ -125,7 +125,7 @@ def audited_epsilon(score: ArrayLike, coin: ArrayLike, delta: float, level: floa
 def audit_p_value(epsilon: float, delta: float, canaries: int, guesses: int, correct: int) -> float:
     """An upper bound on the probability of ``correct`` or more right guesses, under (epsilon, delta)-DP.
 
-    Steinke, Nasr, Jagielski (2023), Theorem 5.2 and Appendix D: beta + 2 m delta alpha with m = ``canaries``,
+    Steinke, Nasr, Jagielski (2023), their bound for approximate DP: beta + 2 m delta alpha with m = ``canaries``,
     beta = P[B >= correct] and alpha = max over i of P[correct > B >= correct - i] / i, where B is binomial of
     ``guesses`` trials, each right with probability e^epsilon / (1 + e^epsilon). ``guesses`` is fixed beforehand.
     """
