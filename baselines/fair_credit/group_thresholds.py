@@ -16,7 +16,7 @@ SMALLEST = 30  # records of each label; a rate of fewer is uncertain by 9 points
 
 
 def equalizable_groups(group: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the codes of the known groups that are large enough; only -1 where there are none."""
+    """Return the codes of the known groups that are large enough; -1, everybody as one, where there are none."""
     large = [g for g in np.unique(group[group >= 0])
              if min(np.sum(label[group == g] == y) for y in (0, 1)) >= SMALLEST]
     return np.array(large or [-1])
@@ -70,9 +70,10 @@ class GroupThresholds(Method):
             random_state=budget.seed, n_jobs=max(1, int(budget.cpus)))
         self.model.fit(train.features[rows], train.label[rows])
         self.groups = equalizable_groups(train.group[held], train.label[held])
-        held = held[np.isin(train.group[held], self.groups)]
-        self.shares = [np.mean(train.group[held] == g) for g in self.groups]
-        self.fit_thresholds(train.features[held], train.label[held], train.group[held], budget.fairness_tolerance)
+        group = np.where(np.isin(train.group[held], self.groups), train.group[held], -1)
+        held, group = (each[np.isin(group, self.groups)] for each in (held, group))
+        self.shares = [np.mean(group == g) for g in self.groups]
+        self.fit_thresholds(train.features[held], train.label[held], group, budget.fairness_tolerance)
 
     def fit_thresholds(self, features: np.ndarray, label: np.ndarray, group: np.ndarray, tolerance: float) -> None:
         """Choose the thresholds of each group."""

@@ -86,3 +86,11 @@ def test_an_unknown_group_gets_the_mean_of_the_rules(draw):
     mean = sum(share * method.refused(query.features, g) for g, share in zip(method.groups, method.shares, strict=True))
     assert method.predict(query.ask(True)) == pytest.approx(mean)
     assert sum(method.shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", [ThresholdOptimizer, RelaxedOdds])
+def test_groups_that_are_all_too_small_are_treated_as_one(kind, draw):
+    method, query = fitted(kind, draw(160, unknown=0), Budget()), draw(100, seed=1, unknown=0)
+    assert list(method.groups) == [-1]
+    refused = method.predict(query.ask(True))
+    assert np.array_equal(refused, method.predict(draw(100, seed=1, unknown=1.0).ask(True)))
