@@ -18,6 +18,7 @@ from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
 
 Card = Mapping[str, Any]
+CAUGHT = ("refuted", "what was measured contradicts the epsilon that was claimed or accounted")
 RUNGS = ("none", "claimed", "accounted", "verified")
 
 
@@ -103,6 +104,13 @@ class Ranked:
         name, group = self.standing.columns[column]
         return f"{self.metric(name)['title']} · {group}" if group else str(self.metric(name)["title"])
 
+    @cached_property
+    def leaders(self) -> list[tuple[str, list[int]]]:
+        """Of each track the rows that may be first, best value first."""
+        tracks = dict.fromkeys(str(self.tracks[row]) for row in self.order)
+        found = [(track, [row for row in self.order if self.ranks[row, 0] == 1 and self.tracks[row] == track]) for track in tracks]
+        return [(track, rows) for track, rows in found if rows]
+
     def rank(self, row: int) -> str:
         """``1–3``, ``2``, or '' for a row that is not ranked."""
         first, last = self.ranks[row]
@@ -159,18 +167,18 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
         [methods.get(row.digest, {}).get("declared", {}).get("track", default_track(task)) for row in standing.rows],
         object,
     )
-    states = [_state(standing, task, row, summary) for row in range(len(standing.rows))]
+    refuted = standing.column("refuted")
+    caught = (standing.value[:, refuted] > 0).any(axis=1) if refuted is not None else np.zeros(len(standing.rows), bool)
+    states = [CAUGHT if caught[row] else _state(standing, task, row, summary) for row in range(len(standing.rows))]
     ranked = np.array([state == "ranked" for state, _ in states], bool)
     ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
     return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks)
 
 
 def _state(standing: Standing, task: Card, row: int, summary: Summary) -> tuple[str, str]:
-    """Whether a row may be ranked, and in words why not."""
+    """Whether a row that nothing refutes may be ranked, and in words why not."""
     well = int(standing.ok[row, : standing.asked].sum())
-    refuted, headline = standing.column("refuted"), standing.column(str(task.get("headline", "")))
-    if refuted is not None and np.nanmax(standing.value[row, refuted], initial=0) > 0:
-        return "refuted", "what was measured contradicts the epsilon that was claimed or accounted"
+    headline = standing.column(str(task.get("headline", "")))
     if not standing.ok[row].any():
         first = next((failure for failure in standing.failures if failure.row == row), None)
         return "failed", f"{first.status}: {first.reason}" if first else "no cell ended well"

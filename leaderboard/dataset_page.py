@@ -6,10 +6,12 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup, escape
 
 from fourfold.leaderboard import figure, ranking
+from fourfold.leaderboard.drawing import Figure
 from fourfold.leaderboard.board import RUNGS, Ranked, default_track
-from fourfold.leaderboard.numerals import interval, spelled
+from fourfold.leaderboard.numerals import DASH, interval, spelled
 from fourfold.leaderboard.payload import embedded, payload
 
 PRIVACY = ("epsilon_claimed", "epsilon_accounted", "epsilon_audited", "leakage_auc", "rung")
@@ -17,7 +19,7 @@ PRIVACY = ("epsilon_claimed", "epsilon_accounted", "epsilon_audited", "leakage_a
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 MARKS = ("circle", "diamond", "triangle-up", "square")
 CROWD = 60
-"""Rows beyond which a figure on paper leaves the intervals out."""
+"""The rows that a figure on paper draws at most, those on the front and then the best; a page with script draws all."""
 
 
 def table_columns(ranked: Ranked) -> list[int]:
@@ -58,45 +60,54 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
              for column, metric in zip(shown, about, strict=True)]  # fmt: skip
     families = [(name, len(list(group))) for name, group in groupby(head["family"] for head in heads)]
     return {
-        "ranked": ranked, "heads": heads, "families": families, "rows": _rows(ranked, shown, links),
-        "tracks": track_names(ranked), "counts": _counts(ranked), "leaders": leaders(ranked),
+        "ranked": ranked, "heads": heads, "families": families, "body": body(ranked, shown, links),
+        "tracks": track_names(ranked), "counts": _counts(ranked),
         "budgets": sorted({row.epsilon for row in ranked.standing.rows if math.isfinite(row.epsilon)}),
-        "figures": figures(ranked), "data": embedded(carried), "failures": _failures(ranked, links),
+        "data": Markup(embedded(carried)), "failures": _failures(ranked, links),
     }  # fmt: skip
 
 
-def _rows(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> list[dict[str, Any]]:
-    summary, order = ranked.summary, ranked.order
-    cells = [_cells(ranked, column, order) for column in shown]
-    whiskers = _whiskers(ranked)
-    return [
-        {"title": ranked.titles[row], "href": links[row], "track": ranked.tracks[row], "state": ranked.states[row][0],
-         "why": ranked.states[row][1], "rank": ranked.rank(row), "epsilon": ranked.standing.rows[row].epsilon,
-         "begins": place > 0 and _group(ranked, row) != _group(ranked, order[place - 1]), "cells": [column[place] for column in cells], "whisker": whiskers[row]}
-        for place, row in enumerate(order)
-    ] if len(summary.mean) else []  # fmt: skip
+def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
+    """The table's lines. They are joined here because there may be a thousand times as many cells as a page has text."""
+    order, first = ranked.order, default_track(ranked.task)
+    cells = zip(*(_cells(ranked, column, order) for column in shown), strict=True) if shown else [()] * len(order)
+    whiskers, lines, before = _whiskers(ranked), [], None
+    for row, values in zip(order, cells, strict=True):
+        state, why = ranked.states[row]
+        competes = (bool(ranked.sound[row]), str(ranked.tracks[row]) if ranked.sound[row] else "")
+        opening = "<tr>" if before in (None, competes) else '<tr class="begins">'
+        rank = ranked.rank(row) or f'<span title="{escape(why)}">{DASH}</span>'
+        track = "" if ranked.tracks[row] == first else f' <span class="tag">{escape(ranked.tracks[row])}</span>'
+        badge = "" if ranked.sound[row] else f' <span class="badge {state}" title="{escape(why)}">{state}</span>'
+        head = f'<a href="{escape(links[row])}">{escape(ranked.titles[row])}</a>{track}{badge}'
+        whisker = f'<i class="whisker" style="{whiskers[row]}"></i>' if whiskers[row] else ""
+        lines.append(f'{opening}<td class="rank">{rank}</td><th scope="row" class="name">{head}</th>'
+                     + "".join(values).replace("</td>", f"{whisker}</td>", 1) + "</tr>")  # fmt: skip
+        before = competes
+    return Markup("\n".join(lines))
 
 
-def _group(ranked: Ranked, row: int) -> tuple[bool, str]:
-    """Rows that compete: a table rules them off from the next ones."""
-    sound = bool(ranked.sound[row])
-    return sound, str(ranked.tracks[row]) if sound else ""
-
-
-def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[tuple[str, str, str]]:
-    """Of each row the value, its interval, and why it is missing, as text."""
+def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
+    """One column's cells: the value and its interval, or a dash that says why there is none."""
     name, summary = ranked.standing.columns[column][0], ranked.summary
     values = summary.mean[order, column].tolist()
     lows, highs = summary.low[order, column].tolist(), summary.high[order, column].tolist()
     cells = []
     for row, value, low, high in zip(order, values, lows, highs, strict=True):
         if value != value:
-            cells.append(("", "", missing(ranked, row, column)))
+            why = escape(missing(ranked, row, column))
+            cells.append(f'<td><span class="none" role="img" title="{why}" aria-label="none: {why}">{DASH}</span></td>')
         elif name == "rung":
-            cells.append((RUNGS[int(value)] if 0 <= value < len(RUNGS) else spelled(value), "", ""))
+            cells.append(f"<td>{rung(value)}</td>")
         else:
-            cells.append((spelled(value), interval(low, high), ""))
+            between = interval(low, high)
+            cells.append(f"<td>{spelled(value)}<small>{between}</small></td>" if between else f"<td>{spelled(value)}</td>")
     return cells
+
+
+def rung(value: float) -> str:
+    """What backs a privacy claim, in a word."""
+    return DASH if value != value else RUNGS[int(value)] if 0 <= value < len(RUNGS) else spelled(value)
 
 
 def _whiskers(ranked: Ranked) -> list[str]:
@@ -117,13 +128,6 @@ def _whiskers(ranked: Ranked) -> list[str]:
 def _counts(ranked: Ranked) -> dict[str, int]:
     return {state: sum(each == state for each, _ in ranked.states)
             for state in ("ranked", "unranked", "incomplete", "failed", "undefined", "refuted")}  # fmt: skip
-
-
-def leaders(ranked: Ranked) -> list[tuple[str, list[int]]]:
-    """Of each track the rows that may be first, best value first."""
-    tracks = dict.fromkeys(str(ranked.tracks[row]) for row in ranked.order)
-    return [(track, found) for track in tracks
-            if (found := [row for row in ranked.order if ranked.ranks[row, 0] == 1 and ranked.tracks[row] == track])]
 
 
 def track_names(ranked: Ranked) -> list[str]:
@@ -147,41 +151,53 @@ def axes(ranked: Ranked) -> list[tuple[int, int]]:
     return [(column, headline) for column in found if column is not None]
 
 
-def figures(ranked: Ranked) -> list[dict[str, str]]:
-    """The figures for a page without script: SVG text, and in words what is drawn and who stands on the front."""
-    drawn = []
+def figures(ranked: Ranked) -> list[tuple[Figure, dict[str, str]]]:
+    """The figures for a page without script, and of each in words what is drawn and who stands on the front."""
+    found = []
     for x, y in axes(ranked):
         points, on = _points(ranked, x, y)
         if points:
-            titles = [figure_axis(ranked, column) for column in (x, y)]
-            drawn.append({"svg": figure.svg(points, titles), "title": f"{ranked.title(y)} against {ranked.title(x)}",
-                          "front": ", ".join(ranked.titles[row] for row in on)})  # fmt: skip
-    return drawn
+            front = ", ".join(f"{number} {ranked.titles[row]}" for number, row in enumerate(on, 1))
+            crowd = f", the {len(points)} best" if len(points) < ranked.sound.sum() else ""
+            about = {"title": f"{ranked.title(y)} against {ranked.title(x)}{crowd}", "front": front}
+            found.append(((points, [figure_axis(ranked, column) for column in (x, y)]), about))
+    return found
 
 
 def figure_axis(ranked: Ranked, column: int) -> dict[str, Any]:
     """An axis's title with unit and direction, and whether the values spread so far that it is logarithmic."""
     metric = ranked.metric(ranked.standing.columns[column][0])
-    values = ranked.summary.mean[ranked.sound, column]
-    values = values[np.isfinite(values)]
-    log = bool(len(values) and values.min() > 0 and values.max() > 30 * values.min())
+    log = spreads(ranked, column)
     unit = f", {metric['unit']}" if metric["unit"] else ""
     return {"title": f"{ranked.title(column)}{unit} {ARROWS.get(metric['better'], '')}", "log": log, "better": metric["better"]}
 
 
+def spreads(ranked: Ranked, column: int) -> bool:
+    """True where the values to be compared span more than a factor of 30."""
+    values = ranked.summary.mean[ranked.sound, column]
+    values = values[np.isfinite(values)]
+    return bool(len(values) and values.min() > 0 and values.max() > 30 * values.min())
+
+
 def _points(ranked: Ranked, x: int, y: int) -> tuple[list[dict[str, Any]], list[int]]:
-    summary, rows = ranked.summary, [row for row in ranked.order if ranked.sound[row]]
-    rows = [row for row in rows if np.isfinite(summary.mean[row, [x, y]]).all()]
+    """The points of a figure, and the rows on its front from left to right, which it numbers."""
+    mean = ranked.summary.mean
+    rows = [row for row in ranked.order if ranked.sound[row] and np.isfinite(mean[row, [x, y]]).all()]
     better = [ranked.metric(ranked.standing.columns[column][0])["better"] for column in (x, y)]
-    front = ranking.front(summary.mean[rows, x], summary.mean[rows, y], *better)
-    tracks = track_names(ranked)
-    log, points = figure_axis(ranked, x)["log"], []
-    for row, on in zip(rows, front.tolist(), strict=True):
-        point = {"name": ranked.titles[row], "front": on, "label": ranked.titles[row] if on else "", "tip": "",
-                 "mark": MARKS[tracks.index(str(ranked.tracks[row])) % len(MARKS)]}  # fmt: skip
-        for axis, column in (("x", x), ("y", y)):
-            value, low, high = (float(each[row, column]) for each in (summary.mean, summary.low, summary.high))
-            known = len(rows) <= CROWD and low == low and not (log and axis == "x" and low <= 0)
-            point |= {axis: value, f"{axis}l": low if known else None, f"{axis}h": high if known else None}
-        points.append(point)
-    return points, [row for row, on in zip(rows, front.tolist(), strict=True) if on]
+    on = np.array(rows, int)[ranking.front(mean[rows, x], mean[rows, y], *better)].tolist()
+    on.sort(key=lambda row: mean[row, x])
+    tracks, drawn = track_names(ranked), list(dict.fromkeys([*on, *rows]))[: max(CROWD, len(on))]
+    logs = [spreads(ranked, column) for column in (x, y)]
+    points = [
+        {"name": ranked.titles[row], "front": place < len(on), "label": str(place + 1) if place < len(on) else "",
+         "mark": MARKS[tracks.index(str(ranked.tracks[row])) % len(MARKS)], **_reach(ranked, row, "x", x, logs[0]), **_reach(ranked, row, "y", y, logs[1])}
+        for place, row in enumerate(drawn)
+    ]  # fmt: skip
+    return points, on
+
+
+def _reach(ranked: Ranked, row: int, axis: str, column: int, log: bool) -> dict[str, float | None]:
+    """Value and interval along one axis; an interval that a logarithm cannot show is left out."""
+    value, low, high = (float(each[row, column]) for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high))
+    known = low == low and (low > 0 or not log)
+    return {axis: value, f"{axis}l": low if known else None, f"{axis}h": high if known else None}

@@ -2,40 +2,59 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-import numpy as np
+from markupsafe import Markup, escape
 
-from fourfold.leaderboard.board import RUNGS, Board, Ranked
-from fourfold.leaderboard.dataset_page import ARROWS, missing
-from fourfold.leaderboard.numerals import DASH, interval, spelled
+from fourfold.leaderboard.board import Board, Ranked
+from fourfold.leaderboard.dataset_page import ARROWS, missing, rung
+from fourfold.leaderboard.numerals import interval, spelled
 
+Method = tuple[str, str, str]
+"""Task, name, digest."""
 FAMILIES = ("accuracy", "fairness", "privacy", "cost")
 SHORT = ("task_version", "dataset_checksum", "draw", "host", "device", "confinement", "started", "wall", "budget")
 
 
-def view(board: Board, task: str, method: str, digest: str, links: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """What ``method.html.jinja`` shows. links: where each (task, dataset) has its page."""
-    parts = []
+Heads = list[tuple[int, str, str]]
+"""Of each line of a table its column, its family and its heading, as HTML."""
+
+
+def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:
+    """By (task, name, digest): on which standings a method has which rows."""
+    found: dict[Method, list[tuple[Ranked, int]]] = {}
     for ranked in board.standings:
-        if ranked.standing.task == task:
-            parts += [_part(board, ranked, row, links[task, ranked.standing.dataset])
-                      for row, about in enumerate(ranked.standing.rows) if (about.method, about.digest) == (method, digest)]  # fmt: skip
-    card = dict(board.methods.get(digest, {}))
-    return {"method": method, "digest": digest, "card": card, "task": board.tasks.get(task, {"name": task}), "parts": parts}
+        for row, about in enumerate(ranked.standing.rows):
+            found.setdefault((ranked.standing.task, about.method, about.digest), []).append((ranked, row))
+    return dict(sorted(found.items()))
 
 
-def _part(board: Board, ranked: Ranked, row: int, link: str) -> dict[str, Any]:
+def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[Method, dict[str, Any]]]:
+    """Of each method what ``method.html.jinja`` shows. links: where each (task, dataset) has its page."""
+    heads = {(ranked.standing.task, ranked.standing.dataset): _heads(ranked) for ranked in board.standings}
+    for (task, method, digest), found in places(board).items():
+        parts = []
+        for ranked, row in found:
+            where = (task, ranked.standing.dataset)
+            parts.append(_part(board, ranked, row) | {"link": links[where], "scores": _scores(ranked, row, heads[where])})
+        card = dict(board.methods.get(digest, {}))
+        yield (task, method, digest), {
+            "method": method, "digest": digest, "card": card, "task": board.tasks.get(task, {"name": task}), "parts": parts,
+        }  # fmt: skip
+
+
+def _part(board: Board, ranked: Ranked, row: int) -> dict[str, Any]:
     standing = ranked.standing
     about = standing.rows[row]
-    cells = [(seed, cell, bool(ok)) for seed, cell, ok in zip(standing.seeds, standing.cells[row], standing.ok[row], strict=True)]
+    cells = [cell for cell in standing.cells[row].tolist() if cell]
     return {
-        "title": ranked.titles[row], "dataset": standing.dataset, "link": link, "rank": ranked.rank(row),
-        "track": ranked.tracks[row], "state": ranked.states[row][0], "why": ranked.states[row][1], "cells": cells,
-        "seeds": standing.seeds, "asked": standing.asked, "families": _families(ranked, row),
+        "title": ranked.titles[row], "dataset": standing.dataset, "rank": ranked.rank(row),
+        "track": ranked.tracks[row], "state": ranked.states[row][0], "why": ranked.states[row][1], "cells": " ".join(cell[:16] for cell in cells),
+        "seed_heads": Markup("".join(f'<th scope="col" class="num">seed {seed}</th>' for seed in standing.seeds)),
         "failures": [failure for failure in standing.failures if failure.row == row],
-        "provenance": _provenance(board, [cell for _, cell, _ in cells if cell]), "epsilon": about.epsilon,
+        "provenance": _provenance(board, cells), "epsilon": about.epsilon,
         "delta": about.delta, "command": command(ranked, row),
     }  # fmt: skip
 
@@ -49,38 +68,61 @@ def command(ranked: Ranked, row: int) -> str:
                        "--seeds", str(standing.asked), "--rerun", "all"])  # fmt: skip
 
 
-def _families(ranked: Ranked, row: int) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The metrics by family; within, those of all records first, then group by group."""
-    known = ~np.isnan(ranked.standing.value[row]).all(axis=1)
-    places = {metric: place for place, metric in enumerate(ranked.metrics)}
-    lines: dict[str, list[int]] = {family: [] for family in FAMILIES}
-    for column, (name, group) in enumerate(ranked.standing.columns):
-        if known[column] or group == "" or ranked.standing.n[row, column].any():
-            lines.setdefault(ranked.metric(name)["family"], []).append(column)
-    order = lambda column: (places.get(ranked.standing.columns[column][0], 999), *ranked.standing.columns[column])  # noqa: E731
-    return [(family, _lines(ranked, row, sorted(columns, key=order))) for family, columns in lines.items() if columns]
+def _scores(ranked: Ranked, row: int, heads: Heads) -> Markup:
+    """The table's lines, by family; within, metrics in the task's order, those of all records before those of groups.
 
-
-def _lines(ranked: Ranked, row: int, columns: Sequence[int]) -> list[dict[str, Any]]:
+    They are joined here because a board of hundreds of methods has millions of these cells.
+    """
     standing, summary = ranked.standing, ranked.summary
-    lines = []
-    for column in columns:
-        name, group = standing.columns[column]
+    means, lows, highs = (each[row].tolist() for each in (summary.mean, summary.low, summary.high))
+    seeds, counts = standing.value[row].tolist(), standing.n[row].max(axis=1, initial=0).tolist()
+    lines, family = [], None
+    for column, named, head in heads:
+        if means[column] != means[column] and standing.columns[column][1] and not counts[column]:
+            continue  # a group that this row was never asked about
+        if named != family:
+            family = named
+            lines.append(f'<tr class="family"><th scope="colgroup" colspan="{5 + len(standing.seeds)}">{escape(named)}</th></tr>')
+        cells = _line(means[column], lows[column], highs[column], counts[column], seeds[column])
+        if not cells:
+            write = rung if standing.columns[column][0] == "rung" else spelled
+            none = means[column] != means[column]
+            between = escape(missing(ranked, row, column)) if none else interval(lows[column], highs[column])
+            cells = _cells(write(means[column]), between, f"{counts[column]:,}" if counts[column] else "", map(write, seeds[column]))
+        lines.append(f"<tr>{head}{cells}</tr>")
+    return Markup("\n".join(lines))
+
+
+def _cells(*parts: str | Iterable[str]) -> str:
+    *first, last = parts
+    return "<td>" + "</td><td>".join([*first, *last]) + "</td>"  # type: ignore[list-item]
+
+
+@cache
+def _usual(seeds: int, decimals: int) -> str:
+    number = f"{{:.{decimals}f}}"
+    return _cells(number, f"{number} – {number}", "{:,}", [number] * seeds)
+
+
+def _line(mean: float, low: float, high: float, count: int, seeds: list[float]) -> str:
+    """A line of plain positive numbers, all there, all with the decimals of their mean; '' for any other line."""
+    total = sum(seeds)  # NaN where one is missing
+    if not (0.0005 <= mean < 100 and low < high and count and total == total and min(seeds) >= 0.0005 and max(seeds) < 1000):
+        return ""
+    return _usual(len(seeds), 3 if mean < 1 else 2 if mean < 10 else 1).format(mean, low, high, count, *seeds)
+
+
+def _heads(ranked: Ranked) -> Heads:
+    places = {metric: place for place, metric in enumerate(ranked.metrics)}
+    found = []
+    for column, (name, group) in enumerate(ranked.standing.columns):
         metric = ranked.metric(name)
-        write = _rung if name == "rung" else spelled
-        value = float(summary.mean[row, column])
-        lines.append({
-            "title": metric["title"], "group": group, "unit": metric["unit"], "arrow": ARROWS.get(metric["better"], ""),
-            "doc": metric["doc"], "value": write(value), "why": missing(ranked, row, column) if value != value else "",
-            "interval": interval(float(summary.low[row, column]), float(summary.high[row, column])),
-            "n": f"{standing.n[row, column].max():,}" if standing.n[row, column].any() else "",
-            "seeds": [write(each) for each in standing.value[row, column].tolist()],
-        })  # fmt: skip
-    return lines
-
-
-def _rung(value: float) -> str:
-    return DASH if value != value else RUNGS[int(value)] if 0 <= value < len(RUNGS) else spelled(value)
+        family = FAMILIES.index(metric["family"]) if metric["family"] in FAMILIES else len(FAMILIES)
+        unit = f", {escape(metric['unit'])}" if metric["unit"] else ""
+        head = (f'<th scope="row" class="name" title="{escape(metric["doc"])}">{escape(metric["title"])}{unit} '
+                f'<span class="arrow">{ARROWS.get(metric["better"], "")}</span></th><td class="text">{escape(group or "all")}</td>')  # fmt: skip
+        found.append(((family, places.get(name, len(places)), name, group), (column, metric["family"] or "other", head)))
+    return [line for _, line in sorted(found)]
 
 
 def _provenance(board: Board, cells: Sequence[str]) -> list[tuple[str, str]]:

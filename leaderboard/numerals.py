@@ -5,13 +5,15 @@ import math
 DASH = "—"
 
 
-def spelled(value: float | None) -> str:
+def spelled(value: float) -> str:
     """Three decimals below one, then fewer; thousands apart; a real minus; an em dash for what is not known.
 
     >>> spelled(0.29), spelled(-3.14159), spelled(12345.6), spelled(0.00042)
     ('0.290', '−3.14', '12,346', '4.2e−4')
     """
-    if value is None or math.isnan(value):
+    if 0.0005 <= value < 1:  # nearly all of a board
+        return f"{value:.3f}"
+    if math.isnan(value):
         return DASH
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
@@ -27,8 +29,6 @@ def spelled(value: float | None) -> str:
     return f"−{text}" if value < 0 else text
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float, high: float) -> str:
     """``0.275 – 0.314``; '' where either end is unknown or there is nothing between them."""
-    if low is None or high is None or math.isnan(low) or math.isnan(high) or high - low <= 1e-9 * max(1, abs(high)):
-        return ""
-    return f"{spelled(low)} – {spelled(high)}"
+    return f"{spelled(low)} – {spelled(high)}" if high - low > 1e-9 * max(1, abs(high)) else ""

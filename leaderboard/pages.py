@@ -3,14 +3,12 @@
 import hashlib
 import re
 from base64 import b64encode
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.leaderboard import dataset_page, method_page
-from fourfold.leaderboard.board import Board
+from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.numerals import interval, spelled
 
 if TYPE_CHECKING:
@@ -18,6 +16,9 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("table.js", "question.js", "plot.js", "compare.js", "start.js")
+
+Method = tuple[str, str, str]
+"""Task, name, digest."""
 
 
 class MissingExtra(ImportError):
@@ -27,53 +28,54 @@ class MissingExtra(ImportError):
 def render(board: Board, out: str | Path) -> list[Path]:
     """Write the pages of a board into the folder ``out``, made where it is not there; return their paths, index first.
 
-    Raises MissingExtra where Jinja, Altair or vl-convert are not installed, OSError where the folder takes no files.
+    Raises MissingExtra where Jinja or vl-convert are not installed, OSError where the folder takes no files.
     """
     environment = _environment()
+    from markupsafe import Markup
+
+    from fourfold.leaderboard import dataset_page, drawing, figure, method_page
+
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    datasets = {(each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
-                for each in board.standings}  # fmt: skip
-    methods: defaultdict[tuple[str, str, str], str] = defaultdict(str)
-    for ranked in board.standings:
-        for row in ranked.standing.rows:
-            key = (ranked.standing.task, row.method, row.digest)
-            methods[key] = page_name("method", *key)
     shared = {"made": board.made, "cells": board.cells}
-    written = [_write(environment, out / "index.html", "index", shared | _index(board, datasets, methods))]
-    for ranked in board.standings:
-        links = [methods[ranked.standing.task, row.method, row.digest] for row in ranked.standing.rows]
-        path = out / datasets[ranked.standing.task, ranked.standing.dataset]
-        written.append(_write(environment, path, "dataset", shared | dataset_page.view(ranked, links)))
-    for (task, method, digest), name in methods.items():
-        view = method_page.view(board, task, method, digest, datasets)
-        written.append(_write(environment, out / name, "method", shared | view))
-    return written
+
+    def write(name: str, template: str, view: Mapping[str, Any]) -> Path:
+        path = out / name
+        path.write_text(environment.get_template(f"{template}.html.jinja").render(shared | view), encoding="utf-8")
+        return path
+
+    with drawing.begin() as process:
+        datasets = {(each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
+                    for each in board.standings}  # fmt: skip
+        methods = {method: page_name(*method) for method in method_page.places(board)}
+        index = write("index.html", "index", _index(board, datasets, methods))
+        of_methods = [write(methods[method], "method", view) for method, view in method_page.views(board, datasets)]
+        drawn = [dataset_page.figures(ranked) for ranked in board.standings]
+        views = [dataset_page.view(ranked, _links(ranked, methods)) for ranked in board.standings]
+        script, drawings = drawing.finish(process, [each for figures in drawn for each, _ in figures])
+    ready = iter(drawings)
+    vega = {"packed_bundle": Markup(figure.packed(script)), "bundle_hash": _hash(script)}
+    of_datasets = [
+        write(name, "dataset", view | vega | {"figures": [about | {"svg": Markup(next(ready))} for _, about in figures]})
+        for name, view, figures in zip(datasets.values(), views, drawn, strict=True)
+    ]
+    return [index, *of_datasets, *of_methods]
 
 
 def page_name(*parts: str) -> str:
     """A file name that says what the page is of; a digest keeps apart what reads alike."""
-    plain = "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:32] for part in parts[:3] if part)
-    plain = re.sub(r"-[0-9a-f]{32}$", "", plain)
+    plain = "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:32] for part in parts[:2])
     return f"{plain}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}.html"
-
-
-def _write(environment: "jinja2.Environment", path: Path, template: str, view: Mapping[str, Any]) -> Path:
-    path.write_text(environment.get_template(f"{template}.html.jinja").render(view), encoding="utf-8")
-    return path
 
 
 @cache
 def _environment() -> "jinja2.Environment":
     try:
-        import altair  # noqa: F401
         import jinja2
         import vl_convert  # noqa: F401
     except ImportError as error:
         raise MissingExtra(f"pages need {error.name}, which is not installed: pip install 'fourfold[board]'") from error
     from markupsafe import Markup
-
-    from fourfold.leaderboard import figure
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -81,11 +83,7 @@ def _environment() -> "jinja2.Environment":
     )  # fmt: skip
     style = (_HERE / "board.css").read_text(encoding="utf-8")
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    environment.globals |= {
-        "style": Markup(style), "script": Markup(script), "script_hash": _hash(script),
-        "packed_bundle": figure.packed_bundle, "bundle_hash": lambda: _hash(figure.bundle()),
-    }  # fmt: skip
-    environment.filters |= {"spelled": spelled, "safe_markup": Markup}
+    environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": _hash(script)}
     return environment
 
 
@@ -94,24 +92,31 @@ def _hash(script: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _index(board: Board, datasets: Mapping[tuple[str, str], str], methods: Mapping[tuple[str, str, str], str]) -> dict[str, Any]:
+def _links(ranked: Ranked, methods: Mapping[Method, str]) -> list[str]:
+    """Where the method of each row has its page."""
+    return [methods[ranked.standing.task, row.method, row.digest] for row in ranked.standing.rows]
+
+
+def _index(board: Board, datasets: Mapping[tuple[str, str], str], methods: Mapping[Method, str]) -> dict[str, Any]:
     tasks: dict[str, list[dict[str, Any]]] = {}
     for ranked in board.standings:
         standing = ranked.standing
-        column = standing.column(ranked.headline["name"])
-        leaders = [
-            {"track": track, "rows": [
-                {"title": ranked.titles[row], "rank": ranked.rank(row),
-                 "href": methods[standing.task, standing.rows[row].method, standing.rows[row].digest],
-                 "value": spelled(float(ranked.summary.mean[row, column])),
-                 "interval": interval(float(ranked.summary.low[row, column]), float(ranked.summary.high[row, column]))}
-                for row in rows]}
-            for track, rows in dataset_page.leaders(ranked)
-        ] if column is not None else []  # fmt: skip
         tasks.setdefault(standing.task, []).append({
-            "dataset": standing.dataset, "href": datasets[standing.task, standing.dataset], "leaders": leaders,
-            "ranked": sum(state == "ranked" for state, _ in ranked.states), "rows": len(ranked.titles),
-            "seeds": standing.asked, "headline": ranked.headline,
+            "dataset": standing.dataset, "href": datasets[standing.task, standing.dataset],
+            "leaders": _leaders(ranked, _links(ranked, methods)), "ranked": int((ranked.ranks[:, 0] > 0).sum()),
+            "rows": len(ranked.titles), "seeds": standing.asked, "headline": ranked.headline,
         })  # fmt: skip
-    listed = sorted((method, task, digest, href) for (task, method, digest), href in methods.items())
+    listed = [(method, digest, href) for (_, method, digest), href in methods.items()]
     return {"tasks": tasks, "cards": board.tasks, "skipped": board.skipped, "methods": listed}
+
+
+def _leaders(ranked: Ranked, links: list[str]) -> list[dict[str, str]]:
+    column = ranked.standing.column(ranked.headline["name"])
+    if column is None:
+        return []
+    mean, low, high = (each[:, column].tolist() for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high))
+    return [
+        {"title": ranked.titles[row], "rank": ranked.rank(row), "href": links[row], "value": spelled(mean[row]), "track": track,
+         "interval": interval(low[row], high[row])}
+        for track, rows in ranked.leaders for row in rows
+    ]  # fmt: skip

@@ -48,7 +48,7 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
         "value": [_numbers(summary.mean[order, column]) for column in columns],
         "low": [_numbers(summary.low[order, column]) for column in columns],
         "high": [_numbers(summary.high[order, column]) for column in columns],
-        "seeds": [[_numbers(row) for row in _by_seed(ranked, column)[order]] for column in columns[: len(shown)]],
+        "seeds": [_numbers(_by_seed(ranked, column)[order]) for column in columns[: len(shown)]],
         "student": [None, None, *_student(standing.asked)],
         "beats": b64encode(np.packbits(summary.beats[np.ix_(order, order)]).tobytes()).decode(),
         "resamples": _resamples(ranked),
@@ -74,11 +74,11 @@ def _student(seeds: int) -> list[float]:
     return [round(float(t.ppf((1 + CONFIDENCE) / 2, count - 1)), 6) for count in range(2, seeds + 1)]
 
 
-def _numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
-    """Six significant digits of the largest: short in JSON."""
+def _numbers(values: npt.NDArray[np.float64]) -> list[Any]:
+    """Six significant digits of the largest, which keeps JSON short; null for what is not known."""
     largest = np.nanmax(np.abs(values), initial=1e-6, where=np.isfinite(values))
     rounded = np.round(values, max(0, 6 - math.ceil(math.log10(largest))))
-    return [None if each != each else each for each in rounded.tolist()]
+    return np.where(np.isnan(values), None, rounded.astype(object)).tolist()
 
 
 def _resamples(ranked: Ranked) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ function spelled(value) {
 }
 const interval = (low, high) => low === null || high === null || high - low <= 1e-9 * Math.max(1, Math.abs(high)) ? "" : `${spelled(low)} – ${spelled(high)}`;
 const titled = column => column.title + (column.unit ? `, ${column.unit}` : "");
-const arrow = column => ({higher: " ↑", lower: " ↓"})[column.better] || "";
+const arrow = column => ({higher: "\u00a0↑", lower: "\u00a0↓"})[column.better] || "";
 
 function bytes(base64) {
   return Uint8Array.from(atob(base64), character => character.charCodeAt(0));

@@ -1,0 +1,227 @@
+"""The board as Markdown, CSV or JSON, and the comparison of two methods: what a terminal or another program reads."""
+
+import csv as csv_format
+import difflib
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fourfold.leaderboard.board import Board, Ranked
+from fourfold.leaderboard.numerals import interval, spelled
+from fourfold.leaderboard.ranking import CONFIDENCE
+
+_ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two rows. difference: first less second, over the seeds both have; low, high: its 95 % interval.
+
+    paired: ``bootstrap`` (the headline, by the resamples both share) or ``seeds`` (Student's t over paired seeds); the
+    interval is None for one seed. reading: the same in words.
+    """
+
+    task: str
+    dataset: str
+    metric: str
+    group: str
+    title: str
+    first: float
+    second: float
+    difference: float
+    low: float | None
+    high: float | None
+    paired: str
+    reading: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rows on every dataset where both stand. sentences: one a dataset, on its headline."""
+
+    first: str
+    second: str
+    differences: list[Difference]
+    sentences: list[str]
+
+
+def markdown(board: Board) -> str:
+    """One table a dataset, as the pages show it: rank, method, and the task's chosen metrics with their intervals."""
+    return "\n\n".join(_markdown(ranked) for ranked in board.standings) + "\n"
+
+
+def _markdown(ranked: Ranked) -> str:
+    heads = ["Rank", "Method"] + [_heading(ranked, column) for column in ranked.shown] + ["State"]
+    lines = [f"## {ranked.standing.task}: {ranked.standing.dataset}", "", _line(heads), _line(["---:", "---", *["---:"] * (len(heads) - 3), "---"])]
+    for row in ranked.order:
+        values = [_value(ranked, row, column) for column in ranked.shown]
+        state, why = ranked.states[row]
+        told = state if state in ("ranked", "unranked") else f"{state}: {why}"
+        track = f" ({ranked.tracks[row]})" if len(set(ranked.tracks)) > 1 else ""
+        lines.append(_line([ranked.rank(row) or "—", ranked.titles[row] + track, *values, told]))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    plain = (" ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+    return f"| {' | '.join(plain)} |"
+
+
+def _heading(ranked: Ranked, column: int) -> str:
+    metric = ranked.metric(ranked.standing.columns[column][0])
+    unit = f", {metric['unit']}" if metric["unit"] else ""
+    return ranked.title(column) + unit + _ARROWS.get(metric["better"], "")
+
+
+def _value(ranked: Ranked, row: int, column: int) -> str:
+    summary = ranked.summary
+    between = interval(float(summary.low[row, column]), float(summary.high[row, column]))
+    return spelled(float(summary.mean[row, column])) + (f" [{between}]" if between else "")
+
+
+def csv(board: Board) -> str:
+    """Long form, a line a (row, metric, group); empty where nothing is known. Formulas in names are left inert."""
+    out = io.StringIO()
+    lines = list(_records(board))
+    names = ["task", "dataset", "method", "digest", "parameters", "epsilon", "delta", "track", "state", "rank_first", "rank_last",
+             "family", "metric", "group", "mean", "low", "high"]  # fmt: skip
+    writer = csv_format.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+                         for name, value in line.items()})  # fmt: skip
+    return out.getvalue()
+
+
+def _records(board: Board) -> Iterator[dict[str, Any]]:
+    for ranked in board.standings:
+        standing, summary = ranked.standing, ranked.summary
+        for row in ranked.order:
+            about = standing.rows[row]
+            first, last = (int(rank) or None for rank in ranked.ranks[row])
+            shared = {"task": standing.task, "dataset": standing.dataset, "method": about.method, "digest": about.digest,
+                      "parameters": about.parameters, "epsilon": about.epsilon, "delta": about.delta, "track": str(ranked.tracks[row]),
+                      "state": ranked.states[row][0], "rank_first": first, "rank_last": last}  # fmt: skip
+            for column, (metric, group) in enumerate(standing.columns):
+                yield shared | {"family": ranked.metric(metric)["family"], "metric": metric, "group": group,
+                                "mean": _known(summary.mean[row, column]), "low": _known(summary.low[row, column]),
+                                "high": _known(summary.high[row, column])}  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def to_json(board: Board) -> str:
+    """Everything the board holds but single seeds, as one JSON object; an infinite epsilon is null."""
+    standings = [
+        {"task": ranked.standing.task, "dataset": ranked.standing.dataset, "headline": ranked.headline["name"],
+         "seeds": list(ranked.standing.seeds[: ranked.standing.asked]), "rows": [_row(ranked, row) for row in ranked.order]}
+        for ranked in board.standings
+    ]  # fmt: skip
+    skipped = [{"path": path, "why": why} for path, why in board.skipped]
+    whole = {"made": board.made.isoformat(), "cells": board.cells, "skipped": skipped, "standings": standings}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def _row(ranked: Ranked, row: int) -> dict[str, Any]:
+    about, summary, (state, why) = ranked.standing.rows[row], ranked.summary, ranked.states[row]
+    scores = [
+        {"metric": metric, "group": group, "mean": mean, "low": _known(summary.low[row, column]), "high": _known(summary.high[row, column])}
+        for column, (metric, group) in enumerate(ranked.standing.columns)
+        if (mean := _known(summary.mean[row, column])) is not None
+    ]  # fmt: skip
+    return {"title": ranked.titles[row], "method": about.method, "digest": about.digest, "parameters": about.parameters,
+            "epsilon": _known(about.epsilon), "delta": about.delta, "track": str(ranked.tracks[row]), "state": state, "why": why,
+            "rank": [int(rank) for rank in ranked.ranks[row]] if ranked.ranks[row, 0] else None, "scores": scores}  # fmt: skip
+
+
+def compare(board: Board, first: str, second: str) -> Comparison:
+    """The paired differences of two rows, on every dataset where both stand, over the metrics that a table shows.
+
+    first, second: titles as the board shows them (``scorecard[bins=12]``, ``dp-sgd ε=3``), or bare names where only one
+    row has it. Raises ValueError, with the nearest titles, where there is no such row or several.
+    """
+    found: list[tuple[Ranked, int, int]] = []
+    for ranked in board.standings:
+        rows = [_find(ranked, name) for name in (first, second)]
+        if rows[0] is not None and rows[1] is not None:
+            found.append((ranked, rows[0], rows[1]))
+    if not found:
+        titles = sorted({title for ranked in board.standings for title in ranked.titles})
+        missing = next((name for name in (first, second) if all(_find(ranked, name) is None for ranked in board.standings)), "")
+        if not missing:
+            raise ValueError(f"{first} and {second} stand on no dataset together: nothing to compare")
+        near = difflib.get_close_matches(missing, titles, 3, 0.4) or titles[:3]
+        raise ValueError(f"the board has no row {missing!r}, or several of that name; it has, nearest: {', '.join(near) or 'none'}")
+    differences = [difference(ranked, a, b, column) for ranked, a, b in found for column in ranked.shown
+                   if np.isfinite(ranked.summary.mean[[a, b], column]).all()]  # fmt: skip
+    return Comparison(first, second, differences, [_sentence(ranked, a, b) for ranked, a, b in found])
+
+
+def _find(ranked: Ranked, name: str) -> int | None:
+    if name in ranked.titles:
+        return ranked.titles.index(name)
+    rows = [row for row, about in enumerate(ranked.standing.rows) if name == about.method]
+    return rows[0] if len(rows) == 1 else None
+
+
+def difference(ranked: Ranked, first: int, second: int, column: int) -> Difference:
+    """The paired difference of two rows of a standing in one metric; NaN where they share no seed."""
+    from scipy.stats import t
+
+    standing, summary = ranked.standing, ranked.summary
+    metric, group = standing.columns[column]
+    value = np.where(standing.ok, standing.value[:, column], np.nan)[:, : standing.asked]
+    gaps = value[first] - value[second]
+    gaps = gaps[np.isfinite(gaps)]
+    mean = float(gaps.mean()) if len(gaps) else math.nan
+    low, high, paired = None, None, "seeds"
+    if (metric, group) == (ranked.headline["name"], "") and summary.replicates is not None and ranked.sound[[first, second]].all():
+        edges = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+        low, high = map(float, np.quantile(summary.replicates[first] - summary.replicates[second], edges))
+        paired = "bootstrap"
+    elif len(gaps) > 1:
+        reach = float(t.ppf((1 + CONFIDENCE) / 2, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
+        low, high = mean - reach, mean + reach
+    reading = _reading(ranked.metric(metric)["better"], mean, low, high)
+    return Difference(standing.task, standing.dataset, metric, group, _heading(ranked, column), float(summary.mean[first, column]),
+                      float(summary.mean[second, column]), mean, low, high, paired, reading)  # fmt: skip
+
+
+def _reading(better: str, mean: float, low: float | None, high: float | None) -> str:
+    if mean == 0 and low == high:
+        return "equal"
+    if low is None or high is None:
+        return "one seed: not known"
+    if low <= 0 <= high:
+        return "not told apart"
+    if better == "none":
+        return "first is higher" if mean > 0 else "second is higher"
+    return "first is better" if (mean > 0) == (better == "higher") else "second is better"
+
+
+def _sentence(ranked: Ranked, a: int, b: int) -> str:
+    where, headline = f"{ranked.standing.task}/{ranked.standing.dataset}", ranked.headline
+    column = ranked.standing.column(headline["name"])
+    if column is None or not np.isfinite(ranked.summary.mean[[a, b], column]).all():
+        return f"{where}: {headline['title']} is not known of both {ranked.titles[a]} and {ranked.titles[b]}."
+    gap = difference(ranked, a, b, column)
+    by = f"{headline['title']}: {ranked.titles[a]} less {ranked.titles[b]} is {spelled(gap.difference)}"
+    if gap.low is None or gap.high is None:
+        return f"{where}: by {by}, over one seed, which tells nothing apart."
+    within = f" [{spelled(gap.low)}, {spelled(gap.high)}]"
+    if gap.reading in ("not told apart", "equal"):
+        return f"{where}: {ranked.titles[a]} and {ranked.titles[b]} cannot be told apart by {by}{within}."
+    better = a if gap.reading.startswith("first") else b
+    return f"{where}: {ranked.titles[better]} is better by {by}{within}."
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """A comparison as one JSON object."""
+    return json.dumps(asdict(comparison), ensure_ascii=False, allow_nan=False, indent=1)
