@@ -1,6 +1,6 @@
 """A campaign: from a request to the cells that the store lacks, and what a board needs besides their rows."""
 
-import shutil
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,12 +126,21 @@ def read_key(path: Path) -> bytes:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for unpacked methods that lasts as long as the campaign."""
-    folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+    """This node's folder for unpacked methods and for the environments that submissions ask for, which last.
+
+    It is the user's alone. Where their cache takes no files, it is a new one that lasts as long as the campaign.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fourfold" / "scratch"
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if writable:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with tempfile.TemporaryDirectory(prefix="fourfold-", ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary)
 
 
 def backend(name: str) -> Backend:

@@ -1,8 +1,6 @@
 """Whether a method keeps the contract: it really fits and predicts, twice, on a small problem in its guest."""
 
 import math
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from fourfold.suite import evaluate, plan, registry
+from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.method import Budget, Value
 from fourfold.suite.metrics import accountant
 from fourfold.suite.pack import Pack, PackError
-from fourfold.suite.task import Draw, Problem, Task
+from fourfold.suite.task import Draw, Task
 from fourfold.suite.visit import Visit, visit_warm
 from fourfold.suite.warm import Parents
 
@@ -38,9 +37,12 @@ class Finding:
     remedy: str = ""
 
 
-def check(pack: Pack, parameters: Sequence[tuple[str, Value]], cache: Path) -> Iterator[Finding]:
+def check(
+    pack: Pack, parameters: Sequence[tuple[str, Value]], cache: Path, scratch: Path, progress: Progress | None = None
+) -> Iterator[Finding]:
     """Describe a method, then run it on a small problem of its task's embedded dataset, and yield what is found.
 
+    cache: the datasets'. scratch: for its files and its environment, of whose building ``progress`` hears.
     Raises DatasetError where the embedded dataset cannot be loaded, GuestLost where no guest can be started here.
     """
     yield from _described(pack)
@@ -51,7 +53,15 @@ def check(pack: Pack, parameters: Sequence[tuple[str, Value]], cache: Path) -> I
         yield Finding("wrong", "declarations", str(error), "correct the class attribute")
         return
     yield Finding("ok", "declarations", _declarations(task, pack))
-    first, second = _visits(pack, parameters, task, cache)
+    requirements = tuple(pack.get("requirements"))
+    try:
+        python = interpreter(requirements, scratch, progress)
+    except EnvironmentFailed as error:
+        yield Finding("wrong", "requirements", str(error))
+        return
+    if requirements:
+        yield Finding("ok", "requirements", f"{', '.join(requirements)}: an environment of its own")
+    first, second = _visits(pack, parameters, task, cache, scratch, python)
     yield from _ran(first)
     if first.status == "ok":
         yield from _answered(first, second)
@@ -81,14 +91,22 @@ def _declarations(task: Task, pack: Pack) -> str:
     return ", ".join(said)
 
 
-def _visits(pack: Pack, parameters: Sequence[tuple[str, Value]], task: Task, cache: Path) -> tuple[Visit, Visit]:
+def _visits(
+    pack: Pack, parameters: Sequence[tuple[str, Value]], task: Task, cache: Path, scratch: Path, python: str
+) -> tuple[Visit, Visit]:
     """Run it twice on one small problem with one seed; once where the first run does not end well."""
     draw = Draw(_KEY, task.name, task.embedded, 0)
     problem = task.draw(task.load(task.embedded, cache), draw, evaluate.declared(task, pack), small=True)
-    with tempfile.TemporaryDirectory(prefix="fourfold-") as folder, Parents() as parents:
-        first = _visit(pack, parameters, problem, parents, Path(folder))
-        second = _visit(pack, parameters, problem, parents, Path(folder)) if first.status == "ok" else first
-    return first, second
+    with Parents() as parents:
+
+        def visit() -> Visit:
+            file = str(pack.unpack(scratch))
+            return visit_warm(
+                parents, pack.imports, python, file, pack.klass, dict(parameters), budget(pack), problem.asks
+            )
+
+        first = visit()
+        return first, visit() if first.status == "ok" else first
 
 
 def budget(pack: Pack) -> Budget:
@@ -100,21 +118,6 @@ def budget(pack: Pack) -> Budget:
         memory_limit=int(float(pack.get("memory")) * 2**30),
         device="cuda" if pack.get("gpus") else "cpu",
         cpus=float(pack.get("cpus")),
-    )
-
-
-def _visit(
-    pack: Pack, parameters: Sequence[tuple[str, Value]], problem: Problem, parents: Parents, folder: Path
-) -> Visit:
-    return visit_warm(
-        parents,
-        pack.imports,
-        sys.executable,
-        str(pack.unpack(folder)),
-        pack.klass,
-        dict(parameters),
-        budget(pack),
-        problem.asks,
     )
 
 

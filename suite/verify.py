@@ -84,10 +84,11 @@ def verify(results: Path, cells: Sequence[str], secret: bytes, cache: Path, fold
         ]
         if other and (note := f"made with other versions: {', '.join(other)}") not in report.notes:
             report.notes.append(note)
-    setting = Setting(folder / "results", cache, folder / "scratch", secret, lambda cell: schedule.UNKNOWN)
-    for event in local.serial(jobs, setting) if jobs else ():
-        if isinstance(event, Finished):
-            _compare(results, event.result, report)
+    with campaign.scratch() as scratch:
+        setting = Setting(folder / "results", cache, scratch, secret, lambda cell: schedule.UNKNOWN)
+        for event in local.serial(jobs, setting) if jobs else ():
+            if isinstance(event, Finished):
+                _compare(results, event.result, report)
     return report
 
 

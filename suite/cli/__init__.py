@@ -31,21 +31,11 @@ COMMANDS = {
 
 USER_ERRORS = frozenset(
     {
-        "fourfold.suite.atomic.StoreError",
-        "fourfold.suite.campaign.BackendError",
-        "fourfold.suite.cluster.ClusterError",
-        "fourfold.suite.datasets.DatasetError",
-        "fourfold.suite.environment.EnvironmentError",
-        "fourfold.suite.key.BadKey",
-        "fourfold.suite.local.WorkerError",
-        "fourfold.suite.pack.PackError",
-        "fourfold.suite.registry.UnknownName",
-        "fourfold.suite.warm.GuestLost",
-        "fourfold.suite.worker.UnfitError",
-        "fourfold.leaderboard.pages.MissingExtra",
+        "BackendError", "BadKey", "ClusterError", "DatasetError", "EnvironmentFailed", "GuestLost", "MissingExtra",
+        "PackError", "StoreError", "UnfitError", "UnknownName", "WorkerError",
     }
-)
-"""Errors whose message tells the user what to do; known by name, so that none of their modules is imported for it."""
+)  # fmt: skip
+"""Errors of fourfold whose message tells the user what to do; known by name, so that none is imported for it."""
 
 OK, SOME_FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -114,8 +104,8 @@ def _outcome(call: Callable[[], Any]) -> int:
         if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("fourfold"):
             tell(f"{error.name} is not installed: pip install 'fourfold[all]', or what brings it")
             return USAGE
-        names = {f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__}
-        if not names & USER_ERRORS:
+        kinds = {each.__name__ for each in type(error).__mro__ if each.__module__.startswith("fourfold.")}
+        if not kinds & USER_ERRORS:
             raise
         tell(str(error))
         return USAGE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fourfold.suite.cli import OK, USAGE, options
+from fourfold.suite.cli import OK, USAGE, options, tell
 from fourfold.suite.cli.completion import Name
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def check(method: str, as_json: bool, cache: Path) -> int:
             return USAGE
         raise
     if as_json:
-        from fourfold.suite import check as checks
-
-        findings = list(checks.check(pack, parameters, cache))
+        findings = list(_findings(pack, parameters, cache))
         fine = all(each.level != "wrong" for each in findings)
         options.say_json({"ok": fine, "method": pack.card(), "findings": [asdict(each) for each in findings]})
     else:
@@ -55,14 +53,20 @@ def check(method: str, as_json: bool, cache: Path) -> int:
 
 def checked(pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path) -> bool:
     """Print the findings as they come; True where the contract is kept."""
-    from fourfold.suite import check as checks
-
     fine = True
-    for finding in checks.check(pack, parameters, cache):
+    for finding in _findings(pack, parameters, cache):
         for line in _lines(finding):
             options.say(line)
         fine &= finding.level != "wrong"
     return fine
+
+
+def _findings(pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path) -> "Iterator[Finding]":
+    from fourfold.suite import campaign
+    from fourfold.suite import check as checks
+
+    with campaign.scratch() as scratch:
+        yield from checks.check(pack, parameters, cache, scratch, lambda line: tell(line, "fourfold check"))
 
 
 def _lines(finding: "Finding") -> Iterator[str]:
