@@ -47,8 +47,10 @@ def _column(name: str, value: Any) -> tuple[pa.Field, pa.Array]:
     kind = "array" if isinstance(value, np.ndarray) else "tuple" if isinstance(value, tuple) else "scalar"
     array = np.asarray(value, dtype=np.str_ if value == () else None) if kind == "tuple" else np.asarray(value)
     if array.dtype.kind not in _NUMBERS + _TEXT or (kind == "tuple" and array.dtype.kind != _TEXT):
-        raise TypeError(f"{name}: arrays of numbers, booleans or text can cross, single ones, and tuples of strings; "
-                        f"{type(value).__name__} of {array.dtype} cannot")
+        raise TypeError(
+            f"{name}: arrays of numbers, booleans or text can cross, single ones, and tuples of strings; "
+            f"{type(value).__name__} of {array.dtype} cannot"
+        )
     inner = _flat(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(-1))
     ends = pa.py_buffer(np.array([0, len(inner)], np.int64))
     column = pa.Array.from_buffers(pa.large_list(inner.type), 1, [None, ends], children=[inner])
@@ -121,6 +123,7 @@ def _batch(data: bytes | bytearray | memoryview) -> pa.RecordBatch:
             _check_type(field)
         batch = pa.ipc.read_record_batch(messages[1], schema)
         batch.validate(full=True)
+        _ = schema.names  # Decoded here, where names that are no text are refused.
     except BoundaryError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
@@ -212,7 +215,7 @@ def taken(buffer: bytearray, length: int) -> bytes | None:
     if len(buffer) < end:
         return None
     with memoryview(buffer) as view:
-        body = bytes(view[_HEAD.size:end])
+        body = bytes(view[_HEAD.size : end])
     del buffer[:end]
     return body
 
@@ -222,7 +225,7 @@ def send(descriptor: int, tag: bytes, body: bytes = b"") -> None:
     for part in (head(tag, len(body)), body):
         view = memoryview(part)
         while view:
-            view = view[os.write(descriptor, view):]
+            view = view[os.write(descriptor, view) :]
 
 
 def receive(descriptor: int) -> tuple[bytes, bytearray]:

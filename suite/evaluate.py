@@ -2,7 +2,6 @@
 
 import platform
 import socket
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -17,10 +16,11 @@ import numpy as np
 
 from fourfold.suite import protocol, sandbox
 from fourfold.suite.cell import Cell
+from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.pack import Pack
 from fourfold.suite.task import Draw, Problem, Score, Task
-from fourfold.suite.visit import Visit, visit
-from fourfold.suite.warm import GuestLost, Parents
+from fourfold.suite.visit import Visit, visit_warm
+from fourfold.suite.warm import Parents
 
 FAMILIES = {metric.name: metric.family for metric in protocol.PRIVACY + protocol.COST}
 _REPORTED = (
@@ -65,31 +65,42 @@ def declared(task: Task, pack: Pack) -> dict[str, str]:
 class Evaluator:
     """Scores cells one after the other, keeping warm what they share: parents, problems, unpacked methods."""
 
-    def __init__(self, key: bytes, folder: Path) -> None:
-        self._key, self._folder = key, folder
+    def __init__(self, key: bytes, folder: Path, progress: Progress | None = None) -> None:
+        self._key, self._folder, self._progress = key, folder, progress
         self._parents = Parents()
+        self._pythons: dict[tuple[str, ...], str | EnvironmentFailed] = {}
         self._problems: OrderedDict[tuple[Any, ...], Problem] = OrderedDict()
 
-    def run(self, job: Job, task: Task, data: Any, python: str = sys.executable) -> Result:
+    def run(self, job: Job, task: Task, data: Any) -> Result:
         """Score one cell. What the method does wrong is in the result; GuestLost means that a machine failed."""
         cell, pack = job.cell, job.pack
         started, loaded = time.time(), time.monotonic()
         draw = Draw(self._key, cell.task, cell.dataset, cell.seed)
         options = declared(task, pack)
         problem = self._problem(task, data, draw, options, cell.dataset)
-        parent = self._parents.get(pack.imports, cell.budget.cpus, python)
-        try:
-            seen = visit(
-                parent, str(pack.unpack(self._folder)), pack.klass, dict(cell.parameters), cell.budget, problem.asks
-            )
-        except GuestLost:
-            self._parents.drop(parent)
-            raise
+        python = self._python(tuple(pack.get("requirements")))
+        if isinstance(python, EnvironmentFailed):
+            seen = Visit("refused", str(python))
+            provenance = _provenance(cell, seen, started, time.monotonic() - loaded)
+            return Result(cell, seen.status, seen.reason, _rows(cell, task, [], seen), provenance)
+        file = str(pack.unpack(self._folder))
+        seen = visit_warm(
+            self._parents, pack.imports, python, file, pack.klass, dict(cell.parameters), cell.budget, problem.asks
+        )
         scores = self._scores(job, task, problem, seen, options, draw) if seen.status == "ok" else []
         queries = sum(ask.want.shape[0] for ask in problem.asks if ask.want)
         scores += protocol.cost_scores(seen, queries)
         rows = _rows(cell, task, scores, seen)
         return Result(cell, seen.status, seen.reason, rows, _provenance(cell, seen, started, time.monotonic() - loaded))
+
+    def _python(self, requirements: tuple[str, ...]) -> str | EnvironmentFailed:
+        """The Python of these requirements, or why there is none: tried once, not for every cell."""
+        if requirements not in self._pythons:
+            try:
+                self._pythons[requirements] = interpreter(requirements, self._folder, self._progress)
+            except EnvironmentFailed as error:
+                self._pythons[requirements] = error
+        return self._pythons[requirements]
 
     def _problem(self, task: Task, data: Any, draw: Draw, options: Mapping[str, str], dataset: str) -> Problem:
         """The problem of this draw, kept for the methods that are asked it next."""

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.random  # noqa: F401 - otherwise numpy imports it in each guest
+import numpy.random  # which numpy would otherwise import in each guest
 
 from fourfold.suite import boundary, sandbox, state
 from fourfold.suite.method import Budget, Ledger, Mechanism, Method
@@ -196,8 +196,11 @@ def _plain(answer: Any, verb: str) -> np.ndarray:
 def _mechanisms(ledger: Ledger) -> bytes:
     """The ledger as JSON: a list of [kind, noise multiplier, sample rate, steps, sampling]."""
     types = (str, float, float, int, str)
-    told = [[to(value) for to, value in zip(types, astuple(each), strict=True)]
-            for each in ledger.mechanisms if isinstance(each, Mechanism)]
+    told = [
+        [to(value) for to, value in zip(types, astuple(each), strict=True)]
+        for each in ledger.mechanisms
+        if isinstance(each, Mechanism)
+    ]
     if len(told) != len(ledger.mechanisms):
         raise TypeError("the ledger holds what is no Mechanism; record them by self.ledger.gaussian(...) and the like")
     return json.dumps(told).encode()
@@ -214,6 +217,7 @@ def _tell(error: BaseException, answers: int) -> None:
     elif "read-only" in text:
         text += "; records are given read-only: copy what you want to change, as in x = x.copy()"
     with contextlib.suppress(Exception):
+        sys.stdout.flush()
         traceback.print_exception(error)
     told = {"kind": kind, "text": text[:1000], "where": _where(error.__traceback__)}
     boundary.send(answers, ERROR, json.dumps(told).encode())

@@ -1,34 +1,44 @@
-"""A submission as content: what a method's files say of it, read and never run, and the digest that is its identity."""
+"""A submission as content: what a method's files say of it, read and never run, and the digest that is its identity.
+
+Its files, from a folder or an archive, are gathered in ``packfiles``.
+"""
 
 import ast
 import difflib
 import hashlib
-import io
-import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fourfold.suite import packfiles
 from fourfold.suite.cell import canonical
 from fourfold.suite.method import Method, Value
+from fourfold.suite.packfiles import PackError
 
-LARGEST = 64 << 20
-_DECLARATIONS = frozenset(name for name in Method.__annotations__)
+__all__ = ["Pack", "PackError", "load", "read", "set_parameters"]
 
-
-class PackError(ValueError):
-    """A submission that is not one: what is wrong, where, and what to do."""
+_DECLARATIONS: Mapping[str, tuple[type, ...]] = {
+    "task": (str,),
+    "version": (str,),
+    "author": (str,),
+    "licence": (str,),
+    "private": (bool,),
+    "requirements": (tuple, list),
+    "cpus": (int, float),
+    "gpus": (int, float),
+    "memory": (int, float),
+}
 
 
 @dataclass(frozen=True)
 class Pack:
     """A method ready to travel: its manifest and its files, as bytes.
 
-    entry: the file that holds the class ``klass``. digest: SHA-256 over the files' names and bytes and the class name:
-    equal code has one, wherever it lies and whatever it is called; different code never shares one.
+    entry: the file that holds the class ``klass``; a submission of one file calls it ``method.py``, whatever it was
+    called. digest: SHA-256 over the files' names and bytes, the entry and the class: equal code has one, wherever it
+    lies; different code never shares one.
     declared: the class attributes that are literals (``task``, ``private``, ``track`` ...). parameters: their defaults.
     """
 
@@ -56,77 +66,64 @@ class Pack:
         plain = {name: self.get(name) for name in ("version", "author", "licence", "private", "cpus", "gpus", "memory")}
         others = {name: value for name, value in self.declared.items() if name not in _DECLARATIONS}
         return plain | {
-            "name": self.name, "class": self.klass, "task": self.task, "digest": self.digest, "doc": self.doc,
-            "declared": others, "parameters": dict(self.parameters), "requirements": list(self.get("requirements")),
+            "name": self.name,
+            "class": self.klass,
+            "task": self.task,
+            "digest": self.digest,
+            "doc": self.doc,
+            "declared": others,
+            "parameters": dict(self.parameters),
+            "requirements": list(self.get("requirements")),
             "files": {path: hashlib.sha256(data).hexdigest() for path, data in sorted(self.files.items())},
         }
 
     def archive(self) -> bytes:
-        """A zip of manifest and files whose bytes depend on nothing but them."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, data in [("manifest.json", canonical(self.card()).encode()), *sorted(self.files.items())]:
-                archive.writestr(zipfile.ZipInfo(path), data)
-        return buffer.getvalue()
+        """A zip of manifest and files whose bytes depend on nothing but them; see ``load``."""
+        return packfiles.write_archive(canonical(self.card()).encode(), self.files)
 
     def unpack(self, folder: Path) -> Path:
-        """Write the files beneath ``folder``, in a place named by the digest, once; return the entry's path."""
+        """Have the files beneath ``folder``, in a place named by the digest; return the entry's path.
+
+        What lies there is compared, and replaced where it differs: a guest may have written to it.
+        """
         home = folder / self.digest[:32]
-        if not home.exists():
-            home.parent.mkdir(parents=True, exist_ok=True)
-            beside = home.with_name(f"{home.name}.{os.getpid()}")
-            for path, data in self.files.items():
-                (beside / path).parent.mkdir(parents=True, exist_ok=True)
-                (beside / path).write_bytes(data)
-            try:
-                beside.rename(home)
-            except OSError:  # Another worker was first; its files are the same.
-                if not home.exists():
-                    raise
+        if packfiles.found(home) != self.files:
+            packfiles.put(home, self.files)
         return home / self.entry
 
 
 def read(path: Path, klass: str = "", name: str = "") -> Pack:
     """Read a submission from a file, or a folder of files; ``klass`` picks one where there are several.
 
-    Raises PackError: nothing there, no method in it, several, a declaration that is no literal, too large.
+    Raises PackError: nothing there, no method in it, several, a declaration that is no literal, too large, a link.
     """
-    files = _files(path)
-    entry, node, tree = _method(files, klass, path)
-    declared, parameters = _attributes(node, tree, f"{path.name if path.is_file() else path.name + '/' + entry}")
+    files = packfiles.read(path)
+    if path.is_file():  # Its name is no part of what it does; within a folder, names are how files find each other.
+        files = {"method.py": next(iter(files.values()))}
+    return _described(files, klass, name, str(path))
+
+
+def load(archive: bytes) -> Pack:
+    """Read back what ``Pack.archive`` wrote. Raises PackError for anything else, whatever it was made to be."""
+    manifest, files = packfiles.read_archive(archive)
+    pack = _described(files, str(manifest.get("class", "")), str(manifest.get("name", "")), "the archive")
+    if manifest.get("digest") != pack.digest:
+        raise PackError("the archive is not what its manifest says: its files have another digest; pack it again")
+    return pack
+
+
+def _described(files: Mapping[str, bytes], klass: str, name: str, where: str) -> Pack:
+    entry, node, tree = _method(files, klass, where)
+    declared, parameters = _attributes(node, tree, where if entry == "method.py" else f"{where}/{entry}")
     if "task" not in declared:
-        raise PackError(f"{node.name} in {path} names no task; add a line such as: task = \"fair-credit\"")
-    # A file's name is no part of what it does; within a folder, names are how files find each other.
-    named = sorted(("method.py" if path.is_file() else each, hashlib.sha256(data).hexdigest()) for each, data in files.items())
-    where = "method.py" if path.is_file() else entry
-    digest = hashlib.sha256(canonical([node.name, where, named]).encode()).hexdigest()
-    doc = ast.get_docstring(node) or ""
+        raise PackError(f'{node.name} in {where} names no task; add a line such as: task = "fair-credit"')
+    hashes = sorted((path, hashlib.sha256(data).hexdigest()) for path, data in files.items())
+    digest = hashlib.sha256(canonical([node.name, entry, hashes]).encode()).hexdigest()
+    doc = (ast.get_docstring(node) or "").encode(errors="replace").decode()
     return Pack(name or _spelled(node.name), node.name, entry, digest, doc, declared, parameters, _imports(tree), files)
 
 
-def _files(path: Path) -> dict[str, bytes]:
-    if path.is_file():
-        found = {path.name: path}
-    elif path.is_dir():
-        found = {each.relative_to(path).as_posix(): each for each in sorted(path.rglob("*"))
-                 if each.is_file() and not each.is_symlink() and not _passed_over(each.relative_to(path).parts)}
-    else:
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], 1)
-        raise PackError(f"there is no file or folder {path}" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
-    total = sum(each.stat().st_size for each in found.values())
-    if total > LARGEST:
-        raise PackError(f"{path} holds {total:,} bytes; a submission may hold {LARGEST:,}: leave data and weights it can do without")
-    try:
-        return {name: each.read_bytes() for name, each in found.items()}
-    except OSError as error:
-        raise PackError(f"{path} cannot be read: {error}") from error
-
-
-def _passed_over(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in parts)
-
-
-def _method(files: Mapping[str, bytes], klass: str, path: Path) -> tuple[str, ast.ClassDef, ast.Module]:
+def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, ast.ClassDef, ast.Module]:
     """Find the class to run: one that subclasses Method, in a file at the top of the submission."""
     found = []
     for name, data in files.items():
@@ -134,64 +131,90 @@ def _method(files: Mapping[str, bytes], klass: str, path: Path) -> tuple[str, as
             continue
         try:
             tree = ast.parse(data)
-        except (SyntaxError, ValueError) as error:
-            raise PackError(f"{path / name if path.is_dir() else path} is not Python: {error}") from error
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise PackError(f"{name} of {where} is not Python: {error}") from error
         found += [(name, node, tree) for node in tree.body if isinstance(node, ast.ClassDef) and _is_method(node, tree)]
     names = [node.name for _, node, _ in found]
     chosen = [each for each in found if each[1].name == klass] if klass else found
     if klass and not chosen:
-        near = difflib.get_close_matches(klass, names, 1) or names
-        raise PackError(f"{path} has no method class {klass}" + (f"; it has {', '.join(near)}" if near else ""))
+        near = difflib.get_close_matches(klass, names, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(names) or 'none'}"
+        raise PackError(f"{where} has no method class {klass}{hint}")
     if not chosen:
-        raise PackError(f"{path} holds no method: no class that subclasses fourfold.suite.Method")
+        raise PackError(f"{where} holds no method: no class, in a file at its top, subclasses fourfold.suite.Method")
+    if len(chosen) > 1 and len(set(names)) > 1:
+        raise PackError(f"{where} holds several methods ({', '.join(names)}); name one: {where}:{names[0]}")
     if len(chosen) > 1:
-        raise PackError(f"{path} holds several methods ({', '.join(names)}); name one: {path}:{names[0]}")
+        files_of = ", ".join(each[0] for each in chosen)
+        raise PackError(f"{where} holds several classes {names[0]} ({files_of}); rename all but one")
     return chosen[0]
 
 
 def _is_method(node: ast.ClassDef, tree: ast.Module) -> bool:
-    classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
-    for base in node.bases:
-        name = base.id if isinstance(base, ast.Name) else base.attr if isinstance(base, ast.Attribute) else ""
-        if name == "Method" or (name in classes and name != node.name and _is_method(classes[name], tree)):
-            return not node.name.startswith("_")
-    return False
+    return not node.name.startswith("_") and _inherits(node, tree)
+
+
+def _inherits(node: ast.ClassDef, tree: ast.Module) -> bool:
+    direct = any("Method" in (getattr(base, "id", ""), getattr(base, "attr", "")) for base in node.bases)
+    return direct or any(_inherits(base, tree) for base in _bases(node, tree))
+
+
+def _bases(node: ast.ClassDef, tree: ast.Module) -> list[ast.ClassDef]:
+    """The classes of the same file, above it, that a class inherits from, the nearest in its resolution order last."""
+    above = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef) and each.lineno < node.lineno}
+    return [above[base.id] for base in reversed(node.bases) if isinstance(base, ast.Name) and base.id in above]
 
 
 def _attributes(node: ast.ClassDef, tree: ast.Module, where: str) -> tuple[dict[str, Any], dict[str, Value]]:
     """The declarations and parameters of a class, those of its bases in the same file beneath its own."""
     declared: dict[str, Any] = {}
     parameters: dict[str, Value] = {}
-    bases = {base.id for base in node.bases if isinstance(base, ast.Name)} - {node.name}
-    for base in tree.body:
-        if isinstance(base, ast.ClassDef) and base.name in bases:
-            inherited = _attributes(base, tree, where)
-            declared |= inherited[0]
-            parameters |= inherited[1]
+    for base in _bases(node, tree):
+        inherited = _attributes(base, tree, where)
+        declared |= inherited[0]
+        parameters |= inherited[1]
     for line in node.body:
         if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
-            name, value = line.targets[0].id, line.value
+            name, value, annotation = line.targets[0].id, line.value, None
         elif isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
-            name, value = line.target.id, line.value
+            name, value, annotation = line.target.id, line.value, line.annotation
         else:
             continue
         if name.startswith("_"):
             continue
-        parameter = name in parameters or isinstance(line, ast.AnnAssign) and name not in _DECLARATIONS and "ClassVar" not in ast.dump(line.annotation)
-        try:
-            literal = ast.literal_eval(value)
-        except ValueError:
-            raise PackError(f"{where}:{line.lineno}: {node.name}.{name} must be a literal, such as 0.1 or \"text\", so that "
-                            "the method can be described without being run; prefix it with _ if it is no declaration") from None
-        if parameter and not isinstance(literal, bool | int | float | str):
-            raise PackError(f"{where}:{line.lineno}: the parameter {name} must be a number, text, True or False")
+        plain = annotation is None or "ClassVar" in ast.dump(annotation) or name in _DECLARATIONS
+        parameter = name in parameters or not plain
+        literal = _literal(value, name, parameter, f"{where}:{line.lineno}: {node.name}.{name}")
         (parameters if parameter else declared)[name] = literal
     return declared, parameters
 
 
+def _literal(value: ast.expr, name: str, parameter: bool, where: str) -> Any:
+    """The value of a class attribute, of the type it must have. Raises PackError."""
+    literal: Any
+    try:
+        literal = ast.literal_eval(value)
+        canonical(literal).encode()
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        raise PackError(
+            f'{where} must be a literal, such as 0.1 or "text", so that the method can be described '
+            "without being run; prefix its name with _ if it declares nothing"
+        ) from None
+    if parameter and not isinstance(literal, bool | int | float | str):
+        raise PackError(f"{where} is a parameter, and must be a number, text, True or False")
+    wanted = _DECLARATIONS.get(name, ())
+    if name in _DECLARATIONS and type(literal) not in wanted:
+        raise PackError(f"{where} must be {' or '.join(each.__name__ for each in wanted)}, not {literal!r}")
+    if name == "requirements" and not all(isinstance(each, str) for each in literal):
+        raise PackError(f'{where} must name packages as pip does, such as ("six==1.16.0",), not {literal!r}')
+    if name in ("cpus", "gpus", "memory") and not (0 < literal < 2**20 or (name == "gpus" and literal == 0)):
+        raise PackError(f"{where} must be a number above 0, not {literal!r}")
+    return literal
+
+
 def _imports(tree: ast.Module) -> tuple[str, ...]:
     """The modules imported at the top of the file, which a warm parent may import ahead."""
-    found = set()
+    found = set[str]()
     for node in tree.body:
         if isinstance(node, ast.Import):
             found.update(alias.name.split(".")[0] for alias in node.names)
@@ -206,7 +229,7 @@ def _spelled(klass: str) -> str:
 
 
 def set_parameters(pack: Pack, given: Mapping[str, str]) -> tuple[tuple[str, Value], ...]:
-    """The given parameters over the defaults, each read as its default's type; raises PackError with the nearest name."""
+    """The given parameters over the defaults, each read as its default's type; PackError offers the nearest name."""
     values = dict(pack.parameters)
     for name, text in given.items():
         if name not in values:

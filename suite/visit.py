@@ -47,8 +47,16 @@ class Visit:
     log: str = ""
 
 
-def visit_warm(parents: Parents, preload: Sequence[str], python: str, file: str, name: str, parameters: dict[str, Any],
-               budget: Budget, asks: Sequence[Ask]) -> Visit:
+def visit_warm(
+    parents: Parents,
+    preload: Sequence[str],
+    python: str,
+    file: str,
+    name: str,
+    parameters: dict[str, Any],
+    budget: Budget,
+    asks: Sequence[Ask],
+) -> Visit:
     """Run a method in a guest of the parent that suits it, and once more where that parent dies meanwhile.
 
     A parent may die by the machine's fault. One that dies under the same method again was killed by it: ``failed``.
@@ -60,12 +68,16 @@ def visit_warm(parents: Parents, preload: Sequence[str], python: str, file: str,
             return visit(parent, file, name, parameters, budget, asks)
         except GuestLost:
             parents.drop(parent)
-    return Visit("failed", "the process that started it died while it ran, twice: a method must leave processes alone "
-                 "that it did not start")
+    return Visit(
+        "failed",
+        "the process that started it died while it ran, twice: a method must leave processes alone "
+        "that it did not start",
+    )
 
 
-def visit(parent: Parent, file: str, name: str, parameters: dict[str, Any], budget: Budget,
-          asks: Sequence[Ask]) -> Visit:
+def visit(
+    parent: Parent, file: str, name: str, parameters: dict[str, Any], budget: Budget, asks: Sequence[Ask]
+) -> Visit:
     """Run a method's class through its asks in a guest forked from ``parent``, within the budget.
 
     Raises GuestLost when the parent itself dies; whatever the method does ends in the visit's status.
@@ -73,8 +85,15 @@ def visit(parent: Parent, file: str, name: str, parameters: dict[str, Any], budg
     result, scratch = Visit(), tempfile.mkdtemp(prefix="fourfold-")
     try:
         with Watch(parent, budget.memory_limit) as watch:
-            order = {"file": file, "class": name, "parameters": parameters, "budget": vars(budget), "scratch": scratch,
-                     "memory_limit": budget.memory_limit, "verbs": sorted({ask.verb for ask in asks})}
+            order = {
+                "file": file,
+                "class": name,
+                "parameters": parameters,
+                "budget": vars(budget),
+                "scratch": scratch,
+                "memory_limit": budget.memory_limit,
+                "verbs": sorted({ask.verb for ask in asks}),
+            }
             watch.say(guest.ORDER, json.dumps(order).encode())
             _Meter(watch, result).converse(asks, budget.time_limit)
             result.peak_memory = max(watch.peak, watch.end().memory)
@@ -149,8 +168,11 @@ def check(body: bytes, want: Want, verb: str) -> np.ndarray:
     if answer.shape == (*want.shape, 1):  # A column, as a frame or a classifier of one output gives it.
         answer = answer.reshape(want.shape)
     if answer.shape != want.shape:
-        raise VisitError("invalid-output", f"{verb} returned shape {answer.shape} where {want.shape} was asked for: "
-                    "one answer a query, in their order")
+        raise VisitError(
+            "invalid-output",
+            f"{verb} returned shape {answer.shape} where {want.shape} was asked for: "
+            "one answer a query, in their order",
+        )
     _refuse(~np.isfinite(answer), answer, verb, "that are not finite (NaN or infinity)")
     _refuse((answer < want.low) | (answer > want.high), answer, verb, f"outside [{want.low:g}, {want.high:g}]")
     return answer
@@ -159,8 +181,10 @@ def check(body: bytes, want: Want, verb: str) -> np.ndarray:
 def _refuse(wrong: np.ndarray, answer: np.ndarray, verb: str, why: str) -> None:
     if count := int(np.count_nonzero(wrong)):
         first = tuple(int(index) for index in np.argwhere(wrong)[0])
-        raise VisitError("invalid-output", f"{verb} returned {count:,} of {answer.size:,} values {why}, such as "
-                         f"{answer[first]:.6g} at {list(first)}")
+        raise VisitError(
+            "invalid-output",
+            f"{verb} returned {count:,} of {answer.size:,} values {why}, such as {answer[first]:.6g} at {list(first)}",
+        )
 
 
 def mechanisms(body: bytes) -> list[Mechanism]:

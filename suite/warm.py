@@ -22,7 +22,7 @@ PRELOADED = frozenset({"lightgbm", "opacus", "pandas", "fairlearn", "scipy", "sk
 _START, _FORK = 600.0, 60.0  # Seconds for a parent's imports, and for a fork, on a machine that is very busy.
 
 
-class GuestLost(RuntimeError):  # noqa: N818
+class GuestLost(RuntimeError):
     """The warm parent ended: the suite's trouble, not the method's."""
 
 
@@ -45,8 +45,13 @@ class Parent:
             # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
             self._process = subprocess.Popen(
                 [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), *preload],
-                pass_fds=[theirs.fileno()], env=sandbox.environment(threads), cwd="/", start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
+                pass_fds=[theirs.fileno()],
+                env=sandbox.environment(threads),
+                cwd="/",
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
             )
         self._control.setblocking(False)
         try:

@@ -91,8 +91,11 @@ class Watch:
                 allowed = limit if tag == wanted else _LIMITS[guest.ERROR]
                 if length > allowed:
                     what = _NAMES.get(tag, "frame")
-                    raise VisitError("invalid-output", f"its {what} has {length:,} bytes where at most {allowed:,} were "
-                                     "agreed: send no more than is asked for")
+                    raise VisitError(
+                        "invalid-output",
+                        f"its {what} has {length:,} bytes where at most {allowed:,} were "
+                        "agreed: send no more than is asked for",
+                    )
                 if (body := boundary.taken(self._incoming, length)) is not None:
                     return self._checked(tag, body)
             if self._reaped:
@@ -134,7 +137,7 @@ class Watch:
     def _write(self) -> None:
         try:
             while self._outgoing:
-                self._outgoing[0] = self._outgoing[0][os.write(self._asks, self._outgoing[0]):]
+                self._outgoing[0] = self._outgoing[0][os.write(self._asks, self._outgoing[0]) :]
                 if not self._outgoing[0]:
                     self._outgoing.popleft()
         except BlockingIOError:
@@ -255,7 +258,7 @@ class Log:
         self._size += len(data)
         room = LOG_KEPT // 2 - len(self._head)
         self._head += data[:room]
-        self._tail = (self._tail + data[max(room, 0):])[-LOG_KEPT // 2:]
+        self._tail = (self._tail + data[max(room, 0) :])[-LOG_KEPT // 2 :]
 
     def text(self) -> str:
         """What is kept, with a line that says how much is not."""
