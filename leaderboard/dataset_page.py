@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from fourfold.leaderboard import figure, ranking
-from fourfold.leaderboard.drawing import Figure
+from fourfold.leaderboard import figure, paper, ranking
 from fourfold.leaderboard.board import RUNGS, Ranked, default_track
 from fourfold.leaderboard.numerals import DASH, interval, spelled
 from fourfold.leaderboard.payload import embedded, payload
@@ -63,7 +62,7 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "ranked": ranked, "heads": heads, "families": families, "body": body(ranked, shown, links),
         "tracks": track_names(ranked), "counts": _counts(ranked),
         "budgets": sorted({row.epsilon for row in ranked.standing.rows if math.isfinite(row.epsilon)}),
-        "data": Markup(embedded(carried)), "failures": _failures(ranked, links),
+        "figures": figures(ranked), "data": Markup(embedded(carried)), "failures": _failures(ranked, links),
     }  # fmt: skip
 
 
@@ -151,16 +150,16 @@ def axes(ranked: Ranked) -> list[tuple[int, int]]:
     return [(column, headline) for column in found if column is not None]
 
 
-def figures(ranked: Ranked) -> list[tuple[Figure, dict[str, str]]]:
-    """The figures for a page without script, and of each in words what is drawn and who stands on the front."""
+def figures(ranked: Ranked) -> list[dict[str, Any]]:
+    """The figures for a page without script: SVG, and in words what is drawn and who stands on the front."""
     found = []
     for x, y in axes(ranked):
         points, on = _points(ranked, x, y)
         if points:
-            front = ", ".join(f"{number} {ranked.titles[row]}" for number, row in enumerate(on, 1))
             crowd = f", the {len(points)} best" if len(points) < ranked.sound.sum() else ""
-            about = {"title": f"{ranked.title(y)} against {ranked.title(x)}{crowd}", "front": front}
-            found.append(((points, [figure_axis(ranked, column) for column in (x, y)]), about))
+            found.append({"svg": paper.svg(points, [figure_axis(ranked, column) for column in (x, y)]),
+                          "title": f"{ranked.title(y)} against {ranked.title(x)}{crowd}",
+                          "front": ", ".join(f"{number} {ranked.titles[row]}" for number, row in enumerate(on, 1))})  # fmt: skip
     return found
 
 

@@ -1,16 +1,32 @@
-"""The plot of two metrics against each other, with its front: one Vega specification, for the page and for paper.
+"""The plot of two metrics against each other, with its front: a Vega specification, and Vega itself as a script.
 
-A page fills in data and axes. Colours are the page's own CSS variables, so that one figure serves light and dark.
+The page fills in data and axes. Colours are the page's own CSS variables, so that one figure serves light and dark.
 """
 
 import gzip
+import subprocess
+import sys
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 700, 400
 
 Spec = dict[str, Any]
+
+
+def begin_bundle() -> "subprocess.Popen[bytes]":
+    """Start making the bundle in a process of its own, because it takes as long as writing hundreds of pages."""
+    command = [sys.executable, "-c", "from fourfold.leaderboard import figure; print(figure.bundle())"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish_bundle(process: "subprocess.Popen[bytes]") -> str:
+    """Wait for the bundle. Raises RuntimeError where it could not be made."""
+    script, told = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"Vega could not be bundled: {told.decode(errors='replace').strip()[-2000:]}")
+    return script.decode().rstrip("\n")
 
 
 def bundle() -> str:
@@ -92,33 +108,3 @@ def _symbols() -> Spec:
         "symbol", "points", shape={"field": "mark"}, size={"value": 56}, strokeWidth={"value": 1.4}, fill=[on_front, paper],
         stroke=[on_front, ink], tooltip={"signal": "{title: datum.name, values: datum.tip}"},
     )  # fmt: skip
-
-
-def filled(points: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]]) -> Spec:
-    """The specification with its data. axes: of x and y the ``title``, whether it is ``log``, and what is ``better``.
-
-    The staircase of the front turns so that what a point reaches lies on the worse side of it in x.
-    """
-    spec = template()
-    spec["data"][0]["values"] = list(points)
-    for name, about in zip("xy", axes, strict=True):
-        for axis in spec["axes"]:
-            if axis["scale"] == name and "title" in axis:
-                axis["title"] = about["title"]
-        next(scale for scale in spec["scales"] if scale["name"] == name)["type"] = "log" if about["log"] else "linear"
-    spec["signals"][0]["value"] = "step-before" if axes[0]["better"] == "higher" else "step-after"
-    return spec
-
-
-def svg(points: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]]) -> str:
-    """The figure as SVG text, to stand in a page as it is. Names in it are escaped by Vega.
-
-    Labels stand above and right of their points: to spread them, Vega needs a canvas, which only a browser has.
-    """
-    import vl_convert
-
-    spec = filled(points, axes)
-    texts, symbols = spec["marks"][-1], spec["marks"][-2]
-    del texts["transform"], symbols["encode"]["update"]["tooltip"]
-    texts["encode"]["update"] |= {"dx": {"value": 7}, "dy": {"value": -7}}
-    return str(vl_convert.vega_to_svg(spec))

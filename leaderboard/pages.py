@@ -33,7 +33,7 @@ def render(board: Board, out: str | Path) -> list[Path]:
     environment = _environment()
     from markupsafe import Markup
 
-    from fourfold.leaderboard import dataset_page, drawing, figure, method_page
+    from fourfold.leaderboard import dataset_page, figure, method_page
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -44,21 +44,16 @@ def render(board: Board, out: str | Path) -> list[Path]:
         path.write_text(environment.get_template(f"{template}.html.jinja").render(shared | view), encoding="utf-8")
         return path
 
-    with drawing.begin() as process:
-        datasets = {(each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
-                    for each in board.standings}  # fmt: skip
-        methods = {method: page_name(*method) for method in method_page.places(board)}
+    datasets = {(each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
+                for each in board.standings}  # fmt: skip
+    methods = {method: page_name(*method) for method in method_page.places(board)}
+    with figure.begin_bundle() as process:
         index = write("index.html", "index", _index(board, datasets, methods))
         of_methods = [write(methods[method], "method", view) for method, view in method_page.views(board, datasets)]
-        drawn = [dataset_page.figures(ranked) for ranked in board.standings]
         views = [dataset_page.view(ranked, _links(ranked, methods)) for ranked in board.standings]
-        script, drawings = drawing.finish(process, [each for figures in drawn for each, _ in figures])
-    ready = iter(drawings)
+        script = figure.finish_bundle(process)
     vega = {"packed_bundle": Markup(figure.packed(script)), "bundle_hash": _hash(script)}
-    of_datasets = [
-        write(name, "dataset", view | vega | {"figures": [about | {"svg": Markup(next(ready))} for _, about in figures]})
-        for name, view, figures in zip(datasets.values(), views, drawn, strict=True)
-    ]
+    of_datasets = [write(name, "dataset", view | vega) for name, view in zip(datasets.values(), views, strict=True)]
     return [index, *of_datasets, *of_methods]
 
 
