@@ -88,7 +88,9 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
     values = {field.name: _value(field, batch.column(i)) for i, field in enumerate(batch.schema)}
     name = (batch.schema.metadata or {}).get(b"record", b"Record").decode(errors="replace")
     try:
-        return dataclasses.make_dataclass(name, list(values), frozen=True)(**values)
+        # Arrays have no one truth to compare by; and without a docstring, dataclasses takes a while to write one.
+        plain = {"__doc__": "A record of arrays."}
+        return dataclasses.make_dataclass(name, list(values), frozen=True, eq=False, namespace=plain)(**values)
     except (TypeError, ValueError) as error:
         raise BoundaryError(f"field names that cannot be: {error}") from error
 

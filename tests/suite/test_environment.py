@@ -1,5 +1,6 @@
 """Environments of their own for submissions: built once, whole or anew, without what the suite trusts."""
 
+import importlib
 import json
 import os
 import re
@@ -16,8 +17,11 @@ import numpy as np
 import pytest
 
 from fourfold.suite import environment
+from fourfold.suite.cell import Cell
 from fourfold.suite.environment import EnvironmentFailed, interpreter, normalized
+from fourfold.suite.evaluate import Evaluator, Job
 from fourfold.suite.method import Budget
+from fourfold.suite.pack import read
 from fourfold.suite.task import Ask, Want
 from fourfold.suite.visit import visit
 from fourfold.suite.warm import Parent
@@ -253,3 +257,20 @@ def test_a_real_package_from_the_registry(built: Built, tmp_path: Path) -> None:
     if "six==1.16.0" not in built.requirements:
         pytest.skip("pip finds no six here: no network, and no links to wheels")
     assert in_guest(built.pythons[0], tmp_path / "m.py", "import six\nprint(six.__version__)") == "1.16.0"
+
+
+def test_a_cell_whose_requirements_cannot_be_met_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "toy"))
+    task = importlib.import_module("toy_task").Toy()
+    method = tmp_path / "m.py"
+    method.write_text(
+        "from fourfold.suite import Method\n"
+        "class Guest(Method):\n    task = 'toy'\n    requirements = ('six = 1',)\n    def predict(self, query): pass\n"
+    )
+    pack = read(method)
+    cell = Cell("toy", "1", "tiny", "0", "d", pack.name, pack.digest, (), Budget(), 0)
+    with Evaluator(b"key", tmp_path) as evaluator:
+        result = evaluator.run(Job(cell, pack), task, task.load("tiny", tmp_path))
+    assert result.status == "refused"
+    assert result.reason.startswith("the requirement 'six = 1' is none: ")
+    assert [(row["metric"], row["value"], row["status"]) for row in result.rows] == [("", None, "refused")]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fourfold.suite import warm
 from fourfold.suite.method import Budget
 from fourfold.suite.visit import Visit, visit, visit_warm
 from fourfold.suite.warm import GuestLost, Parent, Parents
@@ -250,3 +251,17 @@ def test_what_is_no_arrow_array_is_no_answer(run: Run, body: str) -> None:
     )
     assert seen.status == "invalid-output"
     assert re.search("predict did not return an array", seen.reason)
+
+
+@LINUX
+def test_a_method_that_stops_its_parent_does_not_stop_the_suite(
+    tmp_path: Path, asks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm, "_FORK", 0.5)
+    stopper = tmp_path / "stopper.py"
+    stopper.write_text(
+        "import os, signal\nfrom fourfold.suite import Method\nclass Stopper(Method):\n"
+        "    def fit(self, train, budget): os.kill(os.getppid(), signal.SIGSTOP)\n    def predict(self, query): pass\n"
+    )
+    with Parents() as parents, pytest.raises(GuestLost, match="ended with code -9"):
+        visit(parents.get((), 1), str(stopper), "Stopper", {}, Budget(time_limit=2), asks)
