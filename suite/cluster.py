@@ -170,9 +170,16 @@ class _Slot:
 
 @dataclasses.dataclass
 class _Node:
+    """A node as the Scheduler sees it. probe: what it must answer before it is trusted again."""
+
     id: str
     name: str
     whole: Share
+    probe: Any = None
+
+
+def _answer() -> None:
+    """Show that a node is alive."""
 
 
 class Scheduler:
@@ -222,6 +229,7 @@ class Scheduler:
                         self._settle(ref)
                 else:
                     self._give_up()
+                    self._stopped.wait(_POLL / 2)
         finally:
             try:
                 self._close()
@@ -229,19 +237,36 @@ class Scheduler:
                 self._events.put(None)
 
     def _survey(self) -> None:
-        """Look, once a second, at which nodes there are. A node that is gone keeps its place, with nothing free."""
+        """Look, once a second, at which nodes there are. One that is gone keeps its place, with less than nothing."""
         if time.monotonic() - self._surveyed < 1:
             return
         self._surveyed = time.monotonic()
+        self._listen()
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for known in self._nodes:
-            if known.id not in alive:
-                known.whole = Share(0, (0.0,) * len(known.whole.gpus))
+            if known.id not in alive and known.whole.cpus >= 0:
+                known.whole = Share(-1, (0.0,) * len(known.whole.gpus))
+                self._waited = time.monotonic()
         for key in alive.keys() - {known.id for known in self._nodes}:
             resources = alive[key]["Resources"]
             whole = Share(resources.get("CPU", 0.0), (1.0,) * int(resources.get("GPU", 0)))
             self._nodes.append(_Node(key, alive[key]["NodeManagerHostname"], whole))
             self._waited = time.monotonic()
+
+    def _listen(self) -> None:
+        """Trust the nodes in doubt that answer."""
+        for node in self._nodes:
+            if node.probe and self._ray.wait([node.probe], timeout=0)[0]:
+                try:
+                    self._ray.get(node.probe)
+                    node.probe = None
+                except self._ray.exceptions.RayError:
+                    self._doubt(node)
+
+    def _doubt(self, node: _Node) -> None:
+        """Place nothing on a node until it answers: one that died is listed for a while yet."""
+        probe = self._ray.remote(_answer).options(num_cpus=0, max_retries=0, **_pinned(self._ray, node.id))
+        node.probe = probe.remote()
 
     def _need(self, pack: Pack) -> Need:
         """What a method declares; no more CPUs than the largest node has: its threads then take turns."""
@@ -249,8 +274,9 @@ class Scheduler:
         return asked._replace(cpus=min(asked.cpus, max(node.whole.cpus for node in self._nodes)))
 
     def _free(self, held: Sequence[_Slot]) -> list[Share]:
-        """Of each node, what these do not hold."""
-        return [reduce(Share.less, (slot.share for slot in held if slot.node == index), node.whole)
+        """Of each node, what these do not hold; less than nothing of one in doubt."""
+        return [Share(-1, node.whole.gpus) if node.probe else
+                reduce(Share.less, (slot.share for slot in held if slot.node == index), node.whole)
                 for index, node in enumerate(self._nodes)]
 
     def _dispatch(self) -> None:
@@ -308,6 +334,7 @@ class Scheduler:
                 raise self._unfit(slot, first_line(error)) from None
             self._slots.remove(slot)
             self._ray.kill(slot.actor)
+            self._doubt(self._nodes[slot.node])
             self._retry(slot, task, f"the Evaluator {slot.name} was lost: {first_line(error)}")
         else:
             if slot.cells >= RECYCLED:
@@ -346,7 +373,6 @@ class Scheduler:
     def _give_up(self) -> None:
         """Nothing runs and nothing fits: wait a while for a node to join, then say so of each cell that is left."""
         if time.monotonic() - self._waited < self._patience:
-            self._stopped.wait(_POLL)
             return
         for job in self._queue.impossible([node.whole for node in self._nodes]):
             asked = schedule.need(job.pack)

@@ -5,13 +5,31 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import psutil
+
 from fourfold.suite.events import Setting
 
+_LOCAL = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+_GUARD = """
+import contextlib, psutil, shutil, sys
+found = []
+for pid in sys.argv[2:]:
+    with contextlib.suppress(psutil.Error):
+        found.append(psutil.Process(int(pid)))
+sys.stdin.read()
+for each in found:
+    with contextlib.suppress(psutil.Error):
+        each.kill()
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+"""Waits until its standard input closes, then ends those of the processes that are still the same, and the folder."""
 _QUIET: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -34,8 +52,7 @@ def connected(setting: Setting) -> Iterator[Any]:
     """
     with contextlib.ExitStack() as stack:
         if not setting.address:
-            stack.enter_context(
-                _environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=_token(), RAY_USAGE_STATS_ENABLED="0"))
+            stack.enter_context(_environment(RAY_AUTH_TOKEN=_token(), **_LOCAL))  # Ray reads them when it is imported.
         try:
             import ray
         except ImportError as error:
@@ -43,14 +60,33 @@ def connected(setting: Setting) -> Iterator[Any]:
         if setting.address:
             _join(ray, setting.address)
         else:
-            # Sockets lie beneath it, and their paths may have no more than 107 bytes.
-            folder = tempfile.mkdtemp(prefix="ff-", dir="/tmp" if os.path.isdir("/tmp") else None)
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            cpus = max(os.cpu_count() or 1, setting.workers or 1)
-            ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **_QUIET)
+            stack.enter_context(_started(ray, max(os.cpu_count() or 1, setting.workers or 1)))
         stack.callback(ray.shutdown)
         _hush()
         yield ray
+
+
+@contextlib.contextmanager
+def _started(ray: Any, cpus: int) -> Iterator[None]:
+    """Start Ray. Its processes and its folder are gone when this process is, however it ends: a guard sees to that.
+
+    When this process is killed, all of Ray's notice by themselves but two, which would stay for a minute.
+    """
+    # Sockets lie beneath the folder, and their paths may have no more than 107 bytes.
+    folder = tempfile.mkdtemp(prefix="ff-", dir="/tmp" if os.path.isdir("/tmp") else None)
+    with _environment(TMPDIR=folder), contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        before = _children()
+        ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **_QUIET)
+        started = _children() - before
+        guard = subprocess.Popen(
+            [sys.executable, "-I", "-c", _GUARD, folder, *started], stdin=subprocess.PIPE, process_group=0)
+        stack.callback(guard.communicate)
+        yield
+
+
+def _children() -> set[str]:
+    return {str(each.pid) for each in psutil.Process().children(recursive=True)}
 
 
 def _hush() -> None:

@@ -1,10 +1,10 @@
 import contextlib
 import dataclasses
+import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +21,9 @@ KEY = b"0123456789abcdef"
 Backend = Callable[[Sequence[Job], Setting], Iterator[Event]]
 Toy = Callable[..., list[Job]]
 BACKENDS = [local.serial, local.process]
+CAMPAIGN = Path(__file__).parents[1] / "toy" / "campaign.py"
+CELLS = [("Sleeper[seconds=0.2]", "tiny", 2), ("Sleeper[seconds=60]", "twin", 2)]
+"""Two cells of 0.2 s, and two that no test waits for; every backend takes them in this order."""
 
 
 @pytest.fixture
@@ -30,9 +33,9 @@ def setting(tmp_path: Path) -> Setting:
 
 
 def quick_then_endless(toy: Toy) -> list[Job]:
-    """Two cells of 0.2 s, and two that no test waits for; every backend takes them in this order."""
-    endless = toy("Sleeper[seconds=60]", seeds=2, datasets=("twin",), time_limit=90)
-    return [*toy("Sleeper[seconds=0.2]", seeds=2), *endless]
+    """The jobs of ``CELLS``."""
+    found = [toy(method, seeds=seeds, datasets=(dataset,), time_limit=90) for method, dataset, seeds in CELLS]
+    return [job for jobs in found for job in jobs]
 
 
 def finished(events: Iterator[Event]) -> dict[str, Finished]:
@@ -100,13 +103,25 @@ def test_a_method_that_fails_stops_no_other(backend: Backend, toy: Toy, setting:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_cell_that_keeps_losing_its_guest_is_given_up_and_no_other(
+def test_a_method_that_kills_the_suite_s_processes_harms_itself_alone(
     backend: Backend, toy: Toy, setting: Setting
 ) -> None:
-    events = list(backend(toy("Murderer", "Noop", seeds=1), setting))
-    assert sum(isinstance(event, Retried) for event in events) == schedule.ATTEMPTS - 1
-    assert sum(isinstance(event, Started) for event in events) >= 2
-    assert sorted(store.statuses(setting.results).values()) == ["lost", "ok"]
+    found = {event.result.cell.method: event.result for event in finished(
+        backend(toy("Murderer", "Noop", seeds=1), setting)).values()}
+    assert (found["murderer"].status, found["noop"].status) == ("failed", "ok")
+
+
+def test_a_cell_that_loses_every_worker_is_given_up_and_no_other(toy: Toy, setting: Setting) -> None:
+    jobs, retried = toy("Sleeper", "Noop", seeds=1), 0
+    for event in local.process(jobs, setting):
+        retried += isinstance(event, Retried)
+        if isinstance(event, Started) and event.cell.method == "sleeper":
+            os.kill(int(event.worker), signal.SIGKILL)
+    assert retried == schedule.ATTEMPTS - 1
+    statuses = {job.cell.method: store.statuses(setting.results)[job.cell.id] for job in jobs}
+    assert statuses == {"sleeper": "lost", "noop": "ok"}
+    lost = next(job.cell.id for job in jobs if job.cell.method == "sleeper")
+    assert "SIGKILL, 3 times" in store.cell_rows(setting.results, lost)["reason"][0].as_py()
 
 
 def test_a_task_that_fails_is_not_held_against_the_method(
@@ -185,28 +200,12 @@ def test_two_campaigns_on_one_store_leave_each_cell_once(toy: Toy, setting: Sett
     assert len(store.done(setting.results)) == 6
 
 
-DRIVER = """
-    import sys
-    from pathlib import Path
-    from fourfold.suite import local, plan
-    from fourfold.suite.events import Setting
-    home, folder, backend = sys.argv[1:]
-    folder, key, jobs = Path(folder), b"0123456789abcdef", []
-    for dataset, seconds in (("tiny", 0.2), ("twin", 60)):
-        method = f"{home}/toy_methods.py:Sleeper[seconds={seconds}]"
-        jobs += plan.jobs(plan.Request(["toy"], [dataset], [method], 2, time_limit=90), key, folder)
-    setting = Setting(folder / "results", folder, folder / "scratch", key, lambda cell: 1.0, workers=2)
-    for event in getattr(local, backend)(jobs, setting):
-        print(type(event).__name__, flush=True)
-"""
-
-
 @contextlib.contextmanager
 def driver(tmp_path: Path, backend: str) -> Iterator[subprocess.Popen[str]]:
     """A campaign in a process of its own, in a process group as a terminal would give it; two cells of it never end."""
     home = os.environ["PYTHONPATH"].split(os.pathsep)[0]
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(DRIVER), home, str(tmp_path), backend], text=True,
+        [sys.executable, str(CAMPAIGN), backend, home, str(tmp_path), json.dumps(CELLS)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
     try:
         yield process
@@ -221,7 +220,7 @@ def until_finished(process: subprocess.Popen[str], count: int) -> set[int]:
     while count:
         line = process.stdout.readline()
         assert line, process.stderr and process.stderr.read()
-        count -= line == "Finished\n"
+        count -= line.startswith("Finished")
     time.sleep(0.5)
     return {each.pid for each in psutil.Process(process.pid).children(recursive=True)}
 
