@@ -27,8 +27,14 @@ class Progress:
     learned: the estimates come from the store. Where they do not, nothing is said of what is left until a cell is done.
     """
 
-    def __init__(self, jobs: Sequence[Job], estimate: Callable[[Cell], float], learned: bool, slots: int = 1,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        estimate: Callable[[Cell], float],
+        learned: bool,
+        slots: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.total, self._clock, self._learned = len(jobs), clock, learned
         self._estimates = {job.cell.id: estimate(job.cell) for job in jobs}
         self._waiting = {job.cell.id for job in jobs}
@@ -71,8 +77,10 @@ class Progress:
         if not (self._learned or self._taken):
             return None
         off, now = schedule.drift(self._taken), self._clock()
-        running = [(off * self._estimates.get(cell, schedule.UNKNOWN), now - began)
-                   for cell, (_, began) in self.running.items()]
+        running = [
+            (off * self._estimates.get(cell, schedule.UNKNOWN), now - began)
+            for cell, (_, began) in self.running.items()
+        ]
         return schedule.remaining([off * self._estimates[cell] for cell in self._waiting], running, self.slots)
 
     def tally(self) -> str:
@@ -213,5 +221,7 @@ def duration(seconds: float) -> str:
 
 def reasons(failures: Iterable[tuple[tuple[str, str, str], int]]) -> list[str]:
     """Why cells have no score, once a method and reason: ``logistic: failed (5 cells): ...``."""
-    return [f"{method}: {status} ({count} {'cell' if count == 1 else 'cells'}): {spoken(reason, 400)}"
-            for (method, status, reason), count in sorted(failures)]
+    return [
+        f"{method}: {status} ({count} {'cell' if count == 1 else 'cells'}): {spoken(reason, 400)}"
+        for (method, status, reason), count in sorted(failures)
+    ]

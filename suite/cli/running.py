@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -166,6 +166,14 @@ def submit(
 def _score(request: "Request", orders: Orders) -> int:
     from fourfold.suite import campaign
 
+    with campaign.scratch() as scratch:
+        methods = campaign.from_archives(request.methods, scratch)
+        return _planned_and_run(replace(request, methods=methods), orders, scratch)
+
+
+def _planned_and_run(request: "Request", orders: Orders, scratch: Path) -> int:
+    from fourfold.suite import campaign
+
     place = orders.key or orders.results / "key"
     if not place.exists() and not orders.dry_run:
         campaign.store.create(orders.results)
@@ -175,7 +183,7 @@ def _score(request: "Request", orders: Orders) -> int:
         return _tell_plan(planned, orders, named=key != _NO_KEY)
     if not planned.plan.todo:
         return _nothing(planned, orders)
-    return _carry_out(planned, key, orders)
+    return _carry_out(planned, key, orders, scratch)
 
 
 def _tell_plan(planned: "Campaign", orders: Orders, named: bool) -> int:
@@ -209,7 +217,7 @@ def _nothing(planned: "Campaign", orders: Orders) -> int:
     return SOME_FAILED if failed else OK
 
 
-def _carry_out(planned: "Campaign", key: bytes, orders: Orders) -> int:
+def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -> int:
     from fourfold.suite import campaign, display
     from fourfold.suite.events import Setting
 
@@ -217,7 +225,7 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders) -> int:
     backend = campaign.backend(orders.backend)
     progress = display.Progress(jobs, planned.estimate, planned.learned, slots)
     options.say(f"{len(jobs)} cells to run, {len(planned.plan.cached)} cached")
-    with campaign.scratch() as scratch, _interruptible():
+    with _interruptible():
         try:
             campaign.prepare(planned, orders.results)
             setting = Setting(
@@ -233,7 +241,7 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders) -> int:
             with closing(backend(jobs, setting)) as events, display.display(orders.display, progress) as shown:  # type: ignore[type-var]
                 for event in events:
                     shown.take(event)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ray, once there, makes the latter of SIGTERM.
             _summarize(progress, orders)
             rest = " without --rerun all" if orders.rerun == "all" else ""
             tell(f"interrupted; the same command{rest} does the rest", "fourfold run")
