@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,9 @@ def _join(ray: Any, address: str) -> None:
         raise ClusterError(f"{address} is an address for Ray Client, whose driver is on no node that could keep the "
                            "results; run this command on a node of the cluster, with --address auto")
     try:
+        host, colon, port = address.rpartition(":")
+        if colon:  # Ray itself tries for minutes.
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, **_QUIET)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(f"no Ray cluster at {address} lets this machine in: {first_line(error)}; if it asks for a "

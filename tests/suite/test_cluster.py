@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from fourfold.suite import local, plan, schedule, store
+from fourfold.suite import cluster, local, plan, schedule, store
+from fourfold.suite.connect import ClusterError
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Setting
 
@@ -145,6 +146,19 @@ def test_ray_comes_to_the_same_as_one_process_though_a_worker_is_killed_and_lets
     ids = {row["cell"] for row in expected}
     assert len(ids) == 4
     assert [row for row in deterministic(tmp_path / "results") if row["cell"] in ids] == expected
+
+
+@pytest.mark.parametrize(("address", "says"), [
+    ("127.0.0.1:1", "no Ray cluster at 127.0.0.1:1 lets this machine in: .*refused"),
+    ("127.0.0.1:port", "no Ray cluster at 127.0.0.1:port"),
+    ("ray://127.0.0.1:1", "Ray Client"),
+])
+def test_an_address_that_is_none_is_told_at_once(address: str, says: str, toy: Toy, tmp_path: Path) -> None:
+    setting = Setting(tmp_path / "results", tmp_path, tmp_path, KEY, lambda cell: schedule.UNKNOWN, address=address)
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=says):
+        list(cluster.run(toy("Noop", seeds=1), setting))
+    assert time.monotonic() - began < 20
 
 
 QUICK_THEN_ENDLESS = [("Sleeper[seconds=0.2]", "tiny", 2), ("Sleeper[seconds=60]", "twin", 2)]

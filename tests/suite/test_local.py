@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from fourfold.suite import local, plan, schedule, store
+from fourfold.suite.atomic import StoreError
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 
@@ -185,6 +186,19 @@ def test_closing_midway_ends_every_process_and_keeps_what_is_finished(
     assert set(done) <= store.done(setting.results)
     assert {job.cell.id for job in plan.compare(jobs, store.statuses(setting.results), "missing").todo} >= {
         job.cell.id for job in jobs if job.cell.dataset == "twin"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_store_that_takes_no_more_ends_the_campaign_and_every_process(
+    backend: Backend, toy: Toy, setting: Setting
+) -> None:
+    before = descendants()
+    for prefix in range(256):  # A file where a cell's folder would be, as not even root may write beneath it.
+        store.create(setting.results)
+        (setting.results / "cells" / f"{prefix:02x}").touch()
+    with pytest.raises(StoreError, match="cannot write"):
+        list(backend(toy("Noop", seeds=4), setting))
+    assert gone(descendants() - before, 5)
 
 
 def test_two_campaigns_on_one_store_leave_each_cell_once(toy: Toy, setting: Setting) -> None:
