@@ -93,10 +93,8 @@ class Ranked:
         chosen: list[int | None] = []
         for name in self.task.get("shown", ()):
             groups = sorted(group for metric, group in self.standing.columns if metric == name)
-            whole = [group for group in groups if not group] or [
-                group for group in groups if not set("=:,") & set(group)
-            ]
-            chosen += [self.standing.column(name, group) for group in whole]
+            wanted = [""] if "" in groups else [group for group in groups if not set("=:,") & set(group)]
+            chosen += [self.standing.column(name, group) for group in wanted]
         return list(dict.fromkeys(column for column in chosen if column is not None))
 
     def title(self, column: int) -> str:
@@ -108,7 +106,10 @@ class Ranked:
     def leaders(self) -> list[tuple[str, list[int]]]:
         """Of each track the rows that may be first, best value first."""
         tracks = dict.fromkeys(str(self.tracks[row]) for row in self.order)
-        found = [(track, [row for row in self.order if self.ranks[row, 0] == 1 and self.tracks[row] == track]) for track in tracks]
+        found = [
+            (track, [row for row in self.order if self.ranks[row, 0] == 1 and self.tracks[row] == track])
+            for track in tracks
+        ]
         return [(track, rows) for track, rows in found if rows]
 
     def rank(self, row: int) -> str:
@@ -154,9 +155,8 @@ def build(
         for cell, card in provenance.items()
     }
     headlines = {name: str(card.get("headline", "")) for name, card in tasks.items()}
-    found = [
-        _ranked(standing, tasks.get(standing.task, {}), methods) for standing in standings(rows, headlines, problems)
-    ]
+    parts = standings(rows, headlines, problems)
+    found = [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
     return Board(found, tasks, methods, skipped, len(rows["cell"].unique()), made or datetime.now(UTC), provenance)
 
 
@@ -168,7 +168,9 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
         object,
     )
     refuted = standing.column("refuted")
-    caught = (standing.value[:, refuted] > 0).any(axis=1) if refuted is not None else np.zeros(len(standing.rows), bool)
+    caught = np.zeros(len(standing.rows), bool)
+    if refuted is not None:
+        caught |= (standing.value[:, refuted] > 0).any(axis=1)
     states = [CAUGHT if caught[row] else _state(standing, task, row, summary) for row in range(len(standing.rows))]
     ranked = np.array([state == "ranked" for state, _ in states], bool)
     ranks = ranking.rank_intervals(summary.beats, ranked, tracks)

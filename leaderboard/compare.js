@@ -12,6 +12,10 @@ function quantile(sorted, share) {
 }
 
 function difference(column, a, b) {
+  if (data.columns[column].worst) {
+    const [one, other] = [data.value[column][a], data.value[column][b]];
+    return one === null || other === null ? null : {mean: one - other, low: null, high: null};
+  }
   const pairs = data.seeds[column][a].map((value, seed) => [value, data.seeds[column][b][seed]]).filter(pair => !pair.includes(null));
   if (!pairs.length) return null;
   const gaps = pairs.map(([one, other]) => one - other);
@@ -30,6 +34,7 @@ function difference(column, a, b) {
 function reading(column, gap) {
   const better = data.columns[column].better;
   if (gap.mean === 0 && gap.low === gap.high) return "equal";
+  if (data.columns[column].worst) return "worst of the seeds";
   if (gap.low === null) return "one seed: not known";
   if (gap.low <= 0 && gap.high >= 0) return "not told apart";
   if (better === "none") return gap.mean > 0 ? "first is higher" : "second is higher";

@@ -22,10 +22,13 @@ CROWD = 60
 
 
 def table_columns(ranked: Ranked) -> list[int]:
-    """The columns of the table: the task's choice, then privacy, each once."""
-    privacy = [column for name in PRIVACY if (column := ranked.standing.column(name)) is not None]
-    shown = [column for column in ranked.shown if column not in privacy]
-    return shown + privacy
+    """The columns of the table: the task's choice and always those of privacy, family by family."""
+    privacy = (ranked.standing.column(name) for name in PRIVACY)
+    shown = list(dict.fromkeys([*ranked.shown, *(column for column in privacy if column is not None)]))
+    families = [ranked.metric(ranked.standing.columns[column][0])["family"] for column in shown]
+    return [
+        column for _, column in sorted(zip(map(families.index, families), shown, strict=True), key=lambda pair: pair[0])
+    ]
 
 
 def missing(ranked: Ranked, row: int, column: int) -> str:
@@ -50,24 +53,40 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
     carried = payload(ranked, shown, list(links))
     places = {(column["metric"], column["group"]): place for place, column in enumerate(carried["columns"])}
     carried |= {
-        "tracks": track_names(ranked), "marks": MARKS, "figure": figure.template(),
+        "tracks": track_names(ranked),
+        "marks": MARKS,
+        "figure": figure.template(),
         "axes": [[places[ranked.standing.columns[column]] for column in pair] for pair in axes(ranked)],
-    }  # fmt: skip
+    }
     about = [ranked.metric(ranked.standing.columns[column][0]) for column in shown]
-    heads = [{"title": ranked.title(column), "unit": metric["unit"], "better": metric["better"], "doc": metric["doc"],
-              "arrow": ARROWS.get(metric["better"], ""), "family": metric["family"]}
-             for column, metric in zip(shown, about, strict=True)]  # fmt: skip
+    heads = [
+        {
+            "title": ranked.title(column),
+            "unit": metric["unit"],
+            "better": metric["better"],
+            "doc": metric["doc"],
+            "arrow": ARROWS.get(metric["better"], ""),
+            "family": metric["family"],
+        }
+        for column, metric in zip(shown, about, strict=True)
+    ]
     families = [(name, len(list(group))) for name, group in groupby(head["family"] for head in heads)]
     return {
-        "ranked": ranked, "heads": heads, "families": families, "body": body(ranked, shown, links),
-        "tracks": track_names(ranked), "counts": _counts(ranked),
+        "ranked": ranked,
+        "heads": heads,
+        "families": families,
+        "body": body(ranked, shown, links),
+        "tracks": track_names(ranked),
+        "counts": _counts(ranked),
         "budgets": sorted({row.epsilon for row in ranked.standing.rows if math.isfinite(row.epsilon)}),
-        "figures": figures(ranked), "data": Markup(embedded(carried)), "failures": _failures(ranked, links),
-    }  # fmt: skip
+        "figures": figures(ranked),
+        "data": Markup(embedded(carried)),
+        "failures": _failures(ranked, links),
+    }
 
 
 def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
-    """The table's lines. They are joined here because there may be a thousand times as many cells as a page has text."""
+    """The table's lines, joined here and not in the template because there may be thousands of cells."""
     order, first = ranked.order, default_track(ranked.task)
     cells = zip(*(_cells(ranked, column, order) for column in shown), strict=True) if shown else [()] * len(order)
     whiskers, lines, before = _whiskers(ranked), [], None
@@ -80,8 +99,11 @@ def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
         badge = "" if ranked.sound[row] else f' <span class="badge {state}" title="{escape(why)}">{state}</span>'
         head = f'<a href="{escape(links[row])}">{escape(ranked.titles[row])}</a>{track}{badge}'
         whisker = f'<i class="whisker" style="{whiskers[row]}"></i>' if whiskers[row] else ""
-        lines.append(f'{opening}<td class="rank">{rank}</td><th scope="row" class="name">{head}</th>'
-                     + "".join(values).replace("</td>", f"{whisker}</td>", 1) + "</tr>")  # fmt: skip
+        lines.append(
+            f'{opening}<td class="rank">{rank}</td><th scope="row" class="name">{head}</th>'
+            + "".join(values).replace("</td>", f"{whisker}</td>", 1)
+            + "</tr>"
+        )
         before = competes
     return Markup("\n".join(lines))
 
@@ -100,7 +122,9 @@ def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
             cells.append(f"<td>{rung(value)}</td>")
         else:
             between = interval(low, high)
-            cells.append(f"<td>{spelled(value)}<small>{between}</small></td>" if between else f"<td>{spelled(value)}</td>")
+            cells.append(
+                f"<td>{spelled(value)}<small>{between}</small></td>" if between else f"<td>{spelled(value)}</td>"
+            )
     return cells
 
 
@@ -120,13 +144,17 @@ def _whiskers(ranked: Ranked) -> list[str]:
     if not most > least:
         return [""] * len(mean)
     at = [np.round(100 * (values - least) / (most - least), 1) for values in (low, mean, high)]
-    return ["" if math.isnan(middle) else f"--a:{left}%;--m:{middle}%;--b:{100 - right:.1f}%"
-            for left, middle, right in zip(*at, strict=True)]  # fmt: skip
+    return [
+        "" if math.isnan(middle) else f"--a:{left}%;--m:{middle}%;--b:{100 - right:.1f}%"
+        for left, middle, right in zip(*at, strict=True)
+    ]
 
 
 def _counts(ranked: Ranked) -> dict[str, int]:
-    return {state: sum(each == state for each, _ in ranked.states)
-            for state in ("ranked", "unranked", "incomplete", "failed", "undefined", "refuted")}  # fmt: skip
+    return {
+        state: sum(each == state for each, _ in ranked.states)
+        for state in ("ranked", "unranked", "incomplete", "failed", "undefined", "refuted")
+    }
 
 
 def track_names(ranked: Ranked) -> list[str]:
@@ -135,8 +163,16 @@ def track_names(ranked: Ranked) -> list[str]:
 
 
 def _failures(ranked: Ranked, links: Sequence[str]) -> list[dict[str, Any]]:
-    return [{"title": ranked.titles[each.row], "href": links[each.row], "seed": each.seed, "status": each.status,
-             "reason": each.reason} for each in ranked.standing.failures]  # fmt: skip
+    return [
+        {
+            "title": ranked.titles[each.row],
+            "href": links[each.row],
+            "seed": each.seed,
+            "status": each.status,
+            "reason": each.reason,
+        }
+        for each in ranked.standing.failures
+    ]
 
 
 def axes(ranked: Ranked) -> list[tuple[int, int]]:
@@ -145,8 +181,12 @@ def axes(ranked: Ranked) -> list[tuple[int, int]]:
     if headline is None:
         return []
     goals = [column for column in ranked.shown if ranked.metric(ranked.standing.columns[column][0])["better"] != "none"]
-    found = (next((column for column in goals if ranked.metric(ranked.standing.columns[column][0])["family"] == family), None)
-             for family in ("fairness", "cost"))  # fmt: skip
+    found = (
+        next(
+            (column for column in goals if ranked.metric(ranked.standing.columns[column][0])["family"] == family), None
+        )
+        for family in ("fairness", "cost")
+    )
     return [(column, headline) for column in found if column is not None]
 
 
@@ -157,9 +197,13 @@ def figures(ranked: Ranked) -> list[dict[str, Any]]:
         points, on = _points(ranked, x, y)
         if points:
             crowd = f", the {len(points)} best" if len(points) < ranked.sound.sum() else ""
-            found.append({"svg": paper.svg(points, [figure_axis(ranked, column) for column in (x, y)]),
-                          "title": f"{ranked.title(y)} against {ranked.title(x)}{crowd}",
-                          "front": ", ".join(f"{number} {ranked.titles[row]}" for number, row in enumerate(on, 1))})  # fmt: skip
+            found.append(
+                {
+                    "svg": paper.svg(points, [figure_axis(ranked, column) for column in (x, y)]),
+                    "title": f"{ranked.title(y)} against {ranked.title(x)}{crowd}",
+                    "front": ", ".join(f"{number} {ranked.titles[row]}" for number, row in enumerate(on, 1)),
+                }
+            )
     return found
 
 
@@ -168,7 +212,11 @@ def figure_axis(ranked: Ranked, column: int) -> dict[str, Any]:
     metric = ranked.metric(ranked.standing.columns[column][0])
     log = spreads(ranked, column)
     unit = f", {metric['unit']}" if metric["unit"] else ""
-    return {"title": f"{ranked.title(column)}{unit} {ARROWS.get(metric['better'], '')}", "log": log, "better": metric["better"]}
+    return {
+        "title": f"{ranked.title(column)}{unit} {ARROWS.get(metric['better'], '')}",
+        "log": log,
+        "better": metric["better"],
+    }
 
 
 def spreads(ranked: Ranked, column: int) -> bool:
@@ -188,15 +236,23 @@ def _points(ranked: Ranked, x: int, y: int) -> tuple[list[dict[str, Any]], list[
     tracks, drawn = track_names(ranked), list(dict.fromkeys([*on, *rows]))[: max(CROWD, len(on))]
     logs = [spreads(ranked, column) for column in (x, y)]
     points = [
-        {"name": ranked.titles[row], "front": place < len(on), "label": str(place + 1) if place < len(on) else "",
-         "mark": MARKS[tracks.index(str(ranked.tracks[row])) % len(MARKS)], **_reach(ranked, row, "x", x, logs[0]), **_reach(ranked, row, "y", y, logs[1])}
+        {
+            "name": ranked.titles[row],
+            "front": place < len(on),
+            "label": str(place + 1) if place < len(on) else "",
+            "mark": MARKS[tracks.index(str(ranked.tracks[row])) % len(MARKS)],
+            **_reach(ranked, row, "x", x, logs[0]),
+            **_reach(ranked, row, "y", y, logs[1]),
+        }
         for place, row in enumerate(drawn)
-    ]  # fmt: skip
+    ]
     return points, on
 
 
 def _reach(ranked: Ranked, row: int, axis: str, column: int, log: bool) -> dict[str, float | None]:
     """Value and interval along one axis; an interval that a logarithm cannot show is left out."""
-    value, low, high = (float(each[row, column]) for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high))
+    value, low, high = (
+        float(each[row, column]) for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high)
+    )
     known = low == low and (low > 0 or not log)
     return {axis: value, f"{axis}l": low if known else None, f"{axis}h": high if known else None}

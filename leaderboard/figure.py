@@ -50,39 +50,98 @@ def template() -> Spec:
     """
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
-        "width": WIDTH, "height": HEIGHT, "padding": 2, "background": "transparent", "config": _typography(),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "padding": 2,
+        "background": "transparent",
+        "config": _typography(),
         "signals": [{"name": "step", "value": "step-after"}],
         "data": [
             {"name": "points", "values": []},
-            {"name": "front", "source": "points", "transform": [
-                {"type": "filter", "expr": "datum.front"}, {"type": "collect", "sort": {"field": "x"}}]},
-            {"name": "across", "source": "points", "transform": [{"type": "filter", "expr": "datum.xl !== null && datum.xh !== null"}]},
-            {"name": "up", "source": "points", "transform": [{"type": "filter", "expr": "datum.yl !== null && datum.yh !== null"}]},
+            {
+                "name": "front",
+                "source": "points",
+                "transform": [{"type": "filter", "expr": "datum.front"}, {"type": "collect", "sort": {"field": "x"}}],
+            },
+            {
+                "name": "across",
+                "source": "points",
+                "transform": [{"type": "filter", "expr": "datum.xl !== null && datum.xh !== null"}],
+            },
+            {
+                "name": "up",
+                "source": "points",
+                "transform": [{"type": "filter", "expr": "datum.yl !== null && datum.yh !== null"}],
+            },
         ],
         "scales": [_scale("x", [0, {"signal": "width"}]), _scale("y", [{"signal": "height"}, 0])],
         "axes": [
             {"scale": "x", "orient": "bottom", "title": "x", "tickCount": 6},
-            {"scale": "y", "orient": "left", "title": "y", "tickCount": 6, "grid": True, "titleAngle": 0, "titleAlign": "left",
-             "titleAnchor": "start", "titleX": -40, "titleY": -16},
+            {
+                "scale": "y",
+                "orient": "left",
+                "title": "y",
+                "tickCount": 6,
+                "grid": True,
+                "titleAngle": 0,
+                "titleAlign": "left",
+                "titleAnchor": "start",
+                "titleX": -40,
+                "titleY": -16,
+            },
         ],
         "marks": [
             _rule("across", "xl", "y", x2="xh"),
             _rule("up", "x", "yl", y2="yh"),
-            _mark("line", "front", interpolate={"signal": "step"}, stroke={"value": "var(--accent)"}, strokeWidth={"value": 1.5}),
+            _mark(
+                "line",
+                "front",
+                interpolate={"signal": "step"},
+                stroke={"value": "var(--accent)"},
+                strokeWidth={"value": 1.5},
+            ),
             _symbols(),
-            {**_mark("text", "points", text={"field": "label"}, fontSize={"value": 11}, fill={"value": "var(--ink)"}), "transform": [
-                {"type": "label", "size": {"signal": "[width, height]"}, "avoidMarks": ["symbols"], "padding": 60, "offset": [4, 6],
-                 "anchor": ["right", "top-right", "bottom-right", "top", "bottom", "left", "top-left", "bottom-left"]}]},
+            {
+                **_mark(
+                    "text", "points", text={"field": "label"}, fontSize={"value": 11}, fill={"value": "var(--ink)"}
+                ),
+                "transform": [
+                    {
+                        "type": "label",
+                        "size": {"signal": "[width, height]"},
+                        "avoidMarks": ["symbols"],
+                        "padding": 60,
+                        "offset": [4, 6],
+                        "anchor": [
+                            "right",
+                            "top-right",
+                            "bottom-right",
+                            "top",
+                            "bottom",
+                            "left",
+                            "top-left",
+                            "bottom-left",
+                        ],
+                    }
+                ],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def _typography() -> Spec:
     axis = {
-        "labelColor": "var(--soft)", "titleColor": "var(--ink)", "domainColor": "var(--soft)", "tickColor": "var(--soft)",
-        "gridColor": "var(--rule)", "gridOpacity": 0.7, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": 600,
+        "labelColor": "var(--soft)",
+        "titleColor": "var(--ink)",
+        "domainColor": "var(--soft)",
+        "tickColor": "var(--soft)",
+        "gridColor": "var(--rule)",
+        "gridOpacity": 0.7,
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titleFontWeight": 600,
         "labelOverlap": True,
-    }  # fmt: skip
+    }
     return {"font": "system-ui, sans-serif", "axis": axis}
 
 
@@ -105,6 +164,12 @@ def _symbols() -> Spec:
     accent, ink, paper = ({"value": f"var(--{name})"} for name in ("accent", "ink", "paper"))
     on_front = {"test": "datum.front", **accent}
     return {"name": "symbols"} | _mark(
-        "symbol", "points", shape={"field": "mark"}, size={"value": 56}, strokeWidth={"value": 1.4}, fill=[on_front, paper],
-        stroke=[on_front, ink], tooltip={"signal": "{title: datum.name, values: datum.tip}"},
-    )  # fmt: skip
+        "symbol",
+        "points",
+        shape={"field": "mark"},
+        size={"value": 56},
+        strokeWidth={"value": 1.4},
+        fill=[on_front, paper],
+        stroke=[on_front, ink],
+        tooltip={"signal": "{title: datum.name, values: datum.tip}"},
+    )

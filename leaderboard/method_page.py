@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from fourfold.leaderboard.board import Board, Ranked
+from fourfold.leaderboard.board import Board, Card, Ranked
 from fourfold.leaderboard.dataset_page import ARROWS, missing, rung
 from fourfold.leaderboard.numerals import interval, spelled
 
@@ -38,11 +38,20 @@ def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[
         parts = []
         for ranked, row in found:
             where = (task, ranked.standing.dataset)
-            parts.append(_part(board, ranked, row) | {"link": links[where], "scores": _scores(ranked, row, heads[where])})
+            parts.append(
+                _part(board, ranked, row) | {"link": links[where], "scores": _scores(ranked, row, heads[where])}
+            )
         card = dict(board.methods.get(digest, {}))
-        yield (task, method, digest), {
-            "method": method, "digest": digest, "card": card, "task": board.tasks.get(task, {"name": task}), "parts": parts,
-        }  # fmt: skip
+        yield (
+            (task, method, digest),
+            {
+                "method": method,
+                "digest": digest,
+                "card": card,
+                "task": board.tasks.get(task, {"name": task}),
+                "parts": parts,
+            },
+        )
 
 
 def _part(board: Board, ranked: Ranked, row: int) -> dict[str, Any]:
@@ -50,22 +59,32 @@ def _part(board: Board, ranked: Ranked, row: int) -> dict[str, Any]:
     about = standing.rows[row]
     cells = [cell for cell in standing.cells[row].tolist() if cell]
     return {
-        "title": ranked.titles[row], "dataset": standing.dataset, "rank": ranked.rank(row),
-        "track": ranked.tracks[row], "state": ranked.states[row][0], "why": ranked.states[row][1], "cells": " ".join(cell[:16] for cell in cells),
+        "title": ranked.titles[row],
+        "dataset": standing.dataset,
+        "rank": ranked.rank(row),
+        "track": ranked.tracks[row],
+        "state": ranked.states[row][0],
+        "why": ranked.states[row][1],
+        "cells": " ".join(cell[:16] for cell in cells),
         "seed_heads": Markup("".join(f'<th scope="col" class="num">seed {seed}</th>' for seed in standing.seeds)),
         "failures": [failure for failure in standing.failures if failure.row == row],
-        "provenance": _provenance(board, cells), "epsilon": about.epsilon,
-        "delta": about.delta, "command": command(ranked, row),
-    }  # fmt: skip
+        "provenance": _provenance(board, cells),
+        "epsilon": about.epsilon,
+        "delta": about.delta,
+        "command": command(ranked, row),
+    }
 
 
 def command(ranked: Ranked, row: int) -> str:
     """The command line that runs this row's cells again."""
     about, standing = ranked.standing.rows[row], ranked.standing
     selected = ranked.titles[row].split(" ε=")[0].split(" #")[0]
-    budget = ["--epsilon", f"{about.epsilon:g}"] if math.isfinite(about.epsilon) else []
-    return shlex.join(["fourfold", "run", "-t", standing.task, "-d", standing.dataset, "-m", selected, *budget,
-                       "--seeds", str(standing.asked), "--rerun", "all"])  # fmt: skip
+    budget = f" --epsilon {about.epsilon:g}" if math.isfinite(about.epsilon) else ""
+    named = (
+        f"-{flag} {shlex.quote(name)}"
+        for flag, name in zip("tdm", (standing.task, standing.dataset, selected), strict=True)
+    )
+    return f"fourfold run {' '.join(named)}{budget} --seeds {standing.asked} --rerun all"
 
 
 def _scores(ranked: Ranked, row: int, heads: Heads) -> Markup:
@@ -82,13 +101,22 @@ def _scores(ranked: Ranked, row: int, heads: Heads) -> Markup:
             continue  # a group that this row was never asked about
         if named != family:
             family = named
-            lines.append(f'<tr class="family"><th scope="colgroup" colspan="{5 + len(standing.seeds)}">{escape(named)}</th></tr>')
-        cells = _line(means[column], lows[column], highs[column], counts[column], seeds[column])
+            lines.append(
+                f'<tr class="family"><th scope="colgroup" colspan="{5 + len(standing.seeds)}">{escape(named)}</th></tr>'
+            )
+        cells = standing.columns[column][0] != "rung" and _line(
+            means[column], lows[column], highs[column], counts[column], seeds[column]
+        )
         if not cells:
             write = rung if standing.columns[column][0] == "rung" else spelled
             none = means[column] != means[column]
             between = escape(missing(ranked, row, column)) if none else interval(lows[column], highs[column])
-            cells = _cells(write(means[column]), between, f"{counts[column]:,}" if counts[column] else "", map(write, seeds[column]))
+            cells = _cells(
+                write(means[column]),
+                between,
+                f"{counts[column]:,}" if counts[column] else "",
+                map(write, seeds[column]),
+            )
         lines.append(f"<tr>{head}{cells}</tr>")
     return Markup("\n".join(lines))
 
@@ -99,17 +127,22 @@ def _cells(*parts: str | Iterable[str]) -> str:
 
 
 @cache
-def _usual(seeds: int, decimals: int) -> str:
-    number = f"{{:.{decimals}f}}"
-    return _cells(number, f"{number} – {number}", "{:,}", [number] * seeds)
+def _usual(seeds: int, decimals: int, bounded: bool) -> str:
+    """A line's cells with room for mean, interval, count and seeds."""
+    mean, low, high, *each = (f"{{{place}:.{decimals}f}}" for place in (0, 1, 2, *range(4, 4 + seeds)))
+    return _cells(mean, f"{low} – {high}" if bounded else "", "{3:,}", each)
 
 
 def _line(mean: float, low: float, high: float, count: int, seeds: list[float]) -> str:
-    """A line of plain positive numbers, all there, all with the decimals of their mean; '' for any other line."""
+    """A line of plain positive numbers, all there, written with the decimals of their mean; '' for any other line."""
     total = sum(seeds)  # NaN where one is missing
-    if not (0.0005 <= mean < 100 and low < high and count and total == total and min(seeds) >= 0.0005 and max(seeds) < 1000):
+    if low < 0.0005 or not (
+        0.0005 <= mean < 100 and count and total == total and min(seeds) >= 0.0005 and max(seeds) < 1000
+    ):
         return ""
-    return _usual(len(seeds), 3 if mean < 1 else 2 if mean < 10 else 1).format(mean, low, high, count, *seeds)
+    return _usual(len(seeds), 3 if mean < 1 else 2 if mean < 10 else 1, high > low).format(
+        mean, low, high, count, *seeds
+    )
 
 
 def _heads(ranked: Ranked) -> Heads:
@@ -119,15 +152,20 @@ def _heads(ranked: Ranked) -> Heads:
         metric = ranked.metric(name)
         family = FAMILIES.index(metric["family"]) if metric["family"] in FAMILIES else len(FAMILIES)
         unit = f", {escape(metric['unit'])}" if metric["unit"] else ""
-        head = (f'<th scope="row" class="name" title="{escape(metric["doc"])}">{escape(metric["title"])}{unit} '
-                f'<span class="arrow">{ARROWS.get(metric["better"], "")}</span></th><td class="text">{escape(group or "all")}</td>')  # fmt: skip
-        found.append(((family, places.get(name, len(places)), name, group), (column, metric["family"] or "other", head)))
+        head = (
+            f'<th scope="row" class="name" title="{escape(metric["doc"])}">{escape(metric["title"])}{unit} '
+            f'<span class="arrow">{ARROWS.get(metric["better"], "")}</span></th>'
+            f'<td class="text">{escape(group or "all")}</td>'
+        )
+        found.append(
+            ((family, places.get(name, len(places)), name, group), (column, metric["family"] or "other", head))
+        )
     return [line for _, line in sorted(found)]
 
 
 def _provenance(board: Board, cells: Sequence[str]) -> list[tuple[str, str]]:
     """What the first cell's file tells of its making, the log left out."""
-    told = next((board.provenance[cell] for cell in cells if cell in board.provenance), {})
+    told: Card = next((board.provenance[cell] for cell in cells if cell in board.provenance), {})
     lines = [(name.replace("_", " "), _plain(told[name])) for name in SHORT if told.get(name) not in (None, "", {}, [])]
     versions = told.get("versions", {})
     return [*lines, *((f"version of {name}", str(version)) for name, version in versions.items())]

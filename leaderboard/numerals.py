@@ -1,4 +1,4 @@
-"""How a board writes numbers. ``board.js`` writes them the same way."""
+"""How a board writes numbers. ``table.js`` writes them the same way."""
 
 import math
 
@@ -29,6 +29,8 @@ def spelled(value: float) -> str:
     return f"−{text}" if value < 0 else text
 
 
-def interval(low: float, high: float) -> str:
+def interval(low: float | None, high: float | None) -> str:
     """``0.275 – 0.314``; '' where either end is unknown or there is nothing between them."""
+    if low is None or high is None:
+        return ""
     return f"{spelled(low)} – {spelled(high)}" if high - low > 1e-9 * max(1, abs(high)) else ""

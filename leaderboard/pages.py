@@ -41,11 +41,13 @@ def render(board: Board, out: str | Path) -> list[Path]:
 
     def write(name: str, template: str, view: Mapping[str, Any]) -> Path:
         path = out / name
-        path.write_text(environment.get_template(f"{template}.html.jinja").render(shared | view), encoding="utf-8")
+        path.write_text(environment.get_template(f"{template}.html.jinja").render({**shared, **view}), encoding="utf-8")
         return path
 
-    datasets = {(each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
-                for each in board.standings}  # fmt: skip
+    datasets = {
+        (each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
+        for each in board.standings
+    }
     methods = {method: page_name(*method) for method in method_page.places(board)}
     with figure.begin_bundle() as process:
         index = write("index.html", "index", _index(board, datasets, methods))
@@ -73,9 +75,12 @@ def _environment() -> "jinja2.Environment":
     from markupsafe import Markup
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+    )
     style = (_HERE / "board.css").read_text(encoding="utf-8")
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": _hash(script)}
@@ -96,11 +101,17 @@ def _index(board: Board, datasets: Mapping[tuple[str, str], str], methods: Mappi
     tasks: dict[str, list[dict[str, Any]]] = {}
     for ranked in board.standings:
         standing = ranked.standing
-        tasks.setdefault(standing.task, []).append({
-            "dataset": standing.dataset, "href": datasets[standing.task, standing.dataset],
-            "leaders": _leaders(ranked, _links(ranked, methods)), "ranked": int((ranked.ranks[:, 0] > 0).sum()),
-            "rows": len(ranked.titles), "seeds": standing.asked, "headline": ranked.headline,
-        })  # fmt: skip
+        tasks.setdefault(standing.task, []).append(
+            {
+                "dataset": standing.dataset,
+                "href": datasets[standing.task, standing.dataset],
+                "leaders": _leaders(ranked, _links(ranked, methods)),
+                "ranked": int((ranked.ranks[:, 0] > 0).sum()),
+                "rows": len(ranked.titles),
+                "seeds": standing.asked,
+                "headline": ranked.headline,
+            }
+        )
     listed = [(method, digest, href) for (_, method, digest), href in methods.items()]
     return {"tasks": tasks, "cards": board.tasks, "skipped": board.skipped, "methods": listed}
 
@@ -109,9 +120,18 @@ def _leaders(ranked: Ranked, links: list[str]) -> list[dict[str, str]]:
     column = ranked.standing.column(ranked.headline["name"])
     if column is None:
         return []
-    mean, low, high = (each[:, column].tolist() for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high))
+    mean, low, high = (
+        each[:, column].tolist() for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high)
+    )
     return [
-        {"title": ranked.titles[row], "rank": ranked.rank(row), "href": links[row], "value": spelled(mean[row]), "track": track,
-         "interval": interval(low[row], high[row])}
-        for track, rows in ranked.leaders for row in rows
-    ]  # fmt: skip
+        {
+            "title": ranked.titles[row],
+            "rank": ranked.rank(row),
+            "href": links[row],
+            "value": spelled(mean[row]),
+            "track": track,
+            "interval": interval(low[row], high[row]),
+        }
+        for track, rows in ranked.leaders
+        for row in rows
+    ]

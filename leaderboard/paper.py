@@ -10,16 +10,23 @@ WIDTH, HEIGHT = 700, 380
 LEFT, TOP, BOTTOM, INSET = 52, 30, 48, 18
 
 _SHAPES = {
-    "circle": '<circle r="4"/>', "diamond": '<path d="M0-5.5 5.5 0 0 5.5-5.5 0z"/>',
-    "triangle-up": '<path d="M0-5 5 4-5 4z"/>', "square": '<path d="M-4-4h8v8h-8z"/>',
-}  # fmt: skip
+    "circle": '<circle r="4"/>',
+    "diamond": '<path d="M0-5.5 5.5 0 0 5.5-5.5 0z"/>',
+    "triangle-up": '<path d="M0-5 5 4-5 4z"/>',
+    "square": '<path d="M-4-4h8v8h-8z"/>',
+}
 
 
 def svg(points: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]]) -> Markup:
     """A figure of points (as ``figure.template`` describes them) on two axes (``title``, ``log``, ``better``)."""
-    across, up = (_scale([point[end] for point in points for end in (name, f"{name}l", f"{name}h") if point[end] is not None],
-                         axis["log"], reach) for name, axis, reach in (("x", axes[0], (INSET, WIDTH - INSET)),
-                                                                       ("y", axes[1], (HEIGHT - INSET, INSET))))  # fmt: skip
+    across, up = (
+        _scale(
+            [point[end] for point in points for end in (name, f"{name}l", f"{name}h") if point[end] is not None],
+            axis["log"],
+            reach,
+        )
+        for name, axis, reach in (("x", axes[0], (INSET, WIDTH - INSET)), ("y", axes[1], (HEIGHT - INSET, INSET)))
+    )
     parts = [_axis_across(*across, axes[0]["title"]), _axis_up(*up, axes[1]["title"])]
     for point in points:
         parts.append(_whiskers(point, across[0], up[0]))
@@ -28,8 +35,10 @@ def svg(points: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]]) 
     for point in points:
         parts.append(_symbol(point, across[0](point["x"]), up[0](point["y"])))
     box = f"{-LEFT} {-TOP} {WIDTH + LEFT + 10} {HEIGHT + TOP + BOTTOM}"
-    return Markup(f'<svg viewBox="{box}" width="{WIDTH + LEFT + 10}" height="{HEIGHT + TOP + BOTTOM}" aria-hidden="true">'
-                  f"{''.join(parts)}</svg>")  # fmt: skip
+    return Markup(
+        f'<svg viewBox="{box}" width="{WIDTH + LEFT + 10}" height="{HEIGHT + TOP + BOTTOM}" aria-hidden="true">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def _scale(values: Sequence[float], log: bool, reach: tuple[int, int]) -> tuple[Callable[[float], float], list[float]]:
@@ -55,17 +64,25 @@ def ticks(low: float, high: float, log: bool) -> list[float]:
 
 
 def _axis_across(place: Callable[[float], float], at: list[float], title: str) -> str:
-    marks = "".join(f'<path d="M{place(value):.1f} {HEIGHT}v5"/><text x="{place(value):.1f}" y="{HEIGHT + 18}">{_tick(value)}</text>'
-                    for value in at)  # fmt: skip
-    return (f'<g class="axis" text-anchor="middle"><path d="M0 {HEIGHT}H{WIDTH}"/>{marks}'
-            f'<text class="title" x="{WIDTH / 2}" y="{HEIGHT + 40}">{escape(title)}</text></g>')  # fmt: skip
+    marks = "".join(
+        f'<path d="M{x:.1f} {HEIGHT}v5"/><text x="{x:.1f}" y="{HEIGHT + 18}">{_tick(value)}</text>'
+        for value, x in zip(at, map(place, at), strict=True)
+    )
+    return (
+        f'<g class="axis" text-anchor="middle"><path d="M0 {HEIGHT}H{WIDTH}"/>{marks}'
+        f'<text class="title" x="{WIDTH / 2}" y="{HEIGHT + 40}">{escape(title)}</text></g>'
+    )
 
 
 def _axis_up(place: Callable[[float], float], at: list[float], title: str) -> str:
-    marks = "".join(f'<path class="grid" d="M0 {place(value):.1f}H{WIDTH}"/><text x="-8" y="{place(value) + 4:.1f}">{_tick(value)}</text>'
-                    for value in at)  # fmt: skip
-    return (f'<g class="axis" text-anchor="end"><path d="M0 0V{HEIGHT}"/>{marks}'
-            f'<text class="title" text-anchor="start" x="{-LEFT + 4}" y="-14">{escape(title)}</text></g>')  # fmt: skip
+    marks = "".join(
+        f'<path class="grid" d="M0 {y:.1f}H{WIDTH}"/><text x="-8" y="{y + 4:.1f}">{_tick(value)}</text>'
+        for value, y in zip(at, map(place, at), strict=True)
+    )
+    return (
+        f'<g class="axis" text-anchor="end"><path d="M0 0V{HEIGHT}"/>{marks}'
+        f'<text class="title" text-anchor="start" x="{-LEFT + 4}" y="-14">{escape(title)}</text></g>'
+    )
 
 
 def _tick(value: float) -> str:
@@ -82,8 +99,10 @@ def _whiskers(point: Mapping[str, Any], across: Callable[[float], float], up: Ca
 
 
 def _stairs(places: Sequence[tuple[float, float]], x_better: str) -> str:
-    path = "".join(f"{f'M{x:.1f} {y:.1f}' if at == 0 else f'V{y:.1f}H{x:.1f}' if x_better == 'higher' else f'H{x:.1f}V{y:.1f}'}"
-                   for at, (x, y) in enumerate(places))  # fmt: skip
+    path = "".join(
+        f"{f'M{x:.1f} {y:.1f}' if at == 0 else f'V{y:.1f}H{x:.1f}' if x_better == 'higher' else f'H{x:.1f}V{y:.1f}'}"
+        for at, (x, y) in enumerate(places)
+    )
     return f'<path class="front" d="{path}"/>' if len(places) > 1 else ""
 
 

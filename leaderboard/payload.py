@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fourfold.leaderboard.board import Ranked
 from fourfold.leaderboard.ranking import CONFIDENCE
+from fourfold.leaderboard.summary import WORST
 
 LARGEST = 24_000
 """Values (rows times columns) that a page carries; what is beyond stands on the methods' own pages."""
@@ -20,17 +21,19 @@ RESAMPLED = 80_000
 def columns_carried(ranked: Ranked, shown: list[int]) -> list[int]:
     """The columns that a page can show: those of the table first, then by how many records they speak of."""
     names = ranked.standing.columns
-    rest = sorted(set(range(len(names))) - set(shown), key=lambda place: (
-        names[place][1].count("="), ":" in names[place][1], bool(names[place][1]), place))  # fmt: skip
+    rest = sorted(
+        set(range(len(names))) - set(shown),
+        key=lambda place: (names[place][1].count("="), ":" in names[place][1], bool(names[place][1]), place),
+    )
     return [*shown, *rest][: max(len(shown), LARGEST // max(len(ranked.titles), 1))]
 
 
 def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any]:
-    """Everything that ``board.js`` needs of one standing; rows in the table's order, columns as carried.
+    """Everything that the page's script needs of one standing; rows in the table's order, columns as carried.
 
     value, low, high: a list a column, null where unknown. seeds: by column, a list a row of values a seed, for the
-    columns that the comparison shows. beats: row-major bits, most significant first, base64. resamples: (rows, count) as
-    16-bit fractions of [low, high], little-endian, base64. student: t quantiles by number of seeds.
+    columns that the comparison shows. beats: row-major bits, most significant first, base64. resamples: (rows, count)
+    as 16-bit fractions of [low, high], little-endian, base64. student: t quantiles by number of seeds.
     """
     order, standing, summary = ranked.order, ranked.standing, ranked.summary
     columns = columns_carried(ranked, shown)
@@ -38,13 +41,26 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
     return {
         "rows": [_row(ranked, row, links[row]) for row in order],
         "columns": [
-            {"title": ranked.title(column), "unit": metric["unit"], "better": metric["better"], "family": metric["family"],
-             "metric": metric["name"], "group": standing.columns[column][1]}
+            {
+                "title": ranked.title(column),
+                "unit": metric["unit"],
+                "better": metric["better"],
+                "family": metric["family"],
+                "metric": metric["name"],
+                "group": standing.columns[column][1],
+                "worst": metric["name"] in WORST,
+            }
             for column, metric in zip(columns, about, strict=True)
         ],
         "shown": len(shown),
-        "headline": next((place for place, column in enumerate(columns)
-                          if standing.columns[column] == (ranked.headline["name"], "")), None),
+        "headline": next(
+            (
+                place
+                for place, column in enumerate(columns)
+                if standing.columns[column] == (ranked.headline["name"], "")
+            ),
+            None,
+        ),
         "value": [_numbers(summary.mean[order, column]) for column in columns],
         "low": [_numbers(summary.low[order, column]) for column in columns],
         "high": [_numbers(summary.high[order, column]) for column in columns],
@@ -52,14 +68,20 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
         "student": [None, None, *_student(standing.asked)],
         "beats": b64encode(np.packbits(summary.beats[np.ix_(order, order)]).tobytes()).decode(),
         "resamples": _resamples(ranked),
-    }  # fmt: skip
+    }
 
 
 def _row(ranked: Ranked, row: int, link: str) -> dict[str, Any]:
     state, why = ranked.states[row]
     epsilon = ranked.standing.rows[row].epsilon
-    return {"title": ranked.titles[row], "href": link, "track": str(ranked.tracks[row]), "state": state, "why": why,
-            "epsilon": epsilon if math.isfinite(epsilon) else None}  # fmt: skip
+    return {
+        "title": ranked.titles[row],
+        "href": link,
+        "track": str(ranked.tracks[row]),
+        "state": state,
+        "why": why,
+        "epsilon": epsilon if math.isfinite(epsilon) else None,
+    }
 
 
 def _by_seed(ranked: Ranked, column: int) -> npt.NDArray[np.float64]:
@@ -78,7 +100,8 @@ def _numbers(values: npt.NDArray[np.float64]) -> list[Any]:
     """Six significant digits of the largest, which keeps JSON short; null for what is not known."""
     largest = np.nanmax(np.abs(values), initial=1e-6, where=np.isfinite(values))
     rounded = np.round(values, max(0, 6 - math.ceil(math.log10(largest))))
-    return np.where(np.isnan(values), None, rounded.astype(object)).tolist()
+    known: list[Any] = np.where(np.isfinite(values), rounded.astype(object), np.array(None)).tolist()
+    return known
 
 
 def _resamples(ranked: Ranked) -> dict[str, Any] | None:
@@ -88,7 +111,12 @@ def _resamples(ranked: Ranked) -> dict[str, Any] | None:
     kept = replicates[ranked.order, : max(40, RESAMPLED // max(len(replicates), 1))].astype(np.float64)
     low, high = float(np.nanmin(kept, initial=0)), float(np.nanmax(kept, initial=1e-9))
     parts = np.nan_to_num((kept - low) / (high - low), nan=0) * 65535
-    return {"count": kept.shape[1], "low": low, "high": high, "data": b64encode(np.round(parts).astype("<u2").tobytes()).decode()}
+    return {
+        "count": kept.shape[1],
+        "low": low,
+        "high": high,
+        "data": b64encode(np.round(parts).astype("<u2").tobytes()).decode(),
+    }
 
 
 def embedded(data: Any) -> str:

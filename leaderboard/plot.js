@@ -55,6 +55,10 @@ async function plot() {
   const rows = drawn(x, y), on = front(rows, x, y);
   byId("front").textContent = on.length
     ? `On the front, where nothing is better in both: ${on.map(row => data.rows[row].title).join(", ")}.` : "Nothing to draw: no row in view has both values.";
+  if (!rows.length) {
+    byId("plot").replaceChildren();
+    return;
+  }
   const log = [spreads(rows, x), spreads(rows, y)];
   const embed = await plotter();
   if (mine !== newest) return;

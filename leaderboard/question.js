@@ -7,7 +7,7 @@ function options(select, wanted, chosen) {
 
 function addLimit() {
   const metric = make("select", {ariaLabel: "Metric"});
-  options(metric, data.columns.map((column, at) => [column, at]), goals.length > 1 ? goals[1][1] : 0);
+  options(metric, data.columns.map((column, at) => [column, at]), data.axes[0]?.[0] ?? goals[0]?.[1] ?? 0);
   const side = make("select", {ariaLabel: "At most or at least"}, make("option", {}, "≤"), make("option", {}, "≥"));
   const bound = make("input", {type: "number", step: "any", ariaLabel: "Bound"});
   const remove = make("button", {type: "button"}, "Remove");
@@ -57,7 +57,9 @@ function answer() {
 
 function bestOf(rows, column, about, track) {
   const way = about.better === "higher" ? -1 : 1;
-  const [best] = [...rows].sort((a, b) => way * (data.value[column][a] - data.value[column][b]) || a - b);
+  const rank = row => column === data.headline && state.ranks.get(row) || [0, 0];
+  const [best] = [...rows].sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1]
+    || way * (data.value[column][a] - data.value[column][b]) || a - b);
   const tied = level(best, rows, column).map(row => data.rows[row].title);
   const others = tied.length > 4 ? `${tied.length} others` : tied.join(", ");
   return make("span", {}, ...(track ? [make("span", {className: "track"}, track + ": ")] : []),

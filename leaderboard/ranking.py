@@ -6,10 +6,12 @@ itself among them. Rows that nothing tells apart therefore share a rank. The sam
 (``rank_intervals`` with fewer rows eligible), which is how a page recomputes ranks under a constraint.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -19,10 +21,10 @@ CONFIDENCE = 0.95
 def beats_by_replicates(replicates: Floats, higher_is_better: bool) -> Bools:
     """Paired bootstrap: (rows, rows), true where the row's interval of differences to the column lies on its good side.
 
-    replicates: (rows, R), column r the same resampling for every row. The interval is the two-sided percentile interval
-    at ``CONFIDENCE`` (Efron & Tibshirani 1993, section 13.3), so i beats j where less than (1 - CONFIDENCE) / 2 of the R
-    differences fail to favour i (a tie fails), as in ``bootstrap.rank_intervals``. A row with a NaN neither beats nor is
-    beaten.
+    replicates: (rows, R), column r the same resampling for every row. The interval is the two-sided percentile
+    interval at ``CONFIDENCE`` (Efron & Tibshirani 1993, section 13.3), so i beats j where less than
+    (1 - CONFIDENCE) / 2 of the R differences fail to favour i (a tie fails), as in ``bootstrap.rank_intervals``. A row
+    with a NaN neither beats nor is beaten.
     """
     known = ~np.isnan(replicates).any(axis=1)
     rows = np.flatnonzero(known)
@@ -31,9 +33,13 @@ def beats_by_replicates(replicates: Floats, higher_is_better: bool) -> Bools:
     signed, rows = np.ascontiguousarray(signed[order]), rows[order]
     allowed = round((1 - CONFIDENCE) / 2 * replicates.shape[1], 9)
     beats = np.zeros((len(replicates), len(replicates)), bool)
+    least, most = signed.min(axis=1, initial=np.inf), signed.max(axis=1, initial=-np.inf)
     for place in range(len(rows) - 1):  # only a row of higher mean can beat another
-        against = np.count_nonzero(signed[place] <= signed[place + 1 :], axis=1)
-        beats[rows[place], rows[place + 1 :]] = against < allowed
+        worse = rows[place + 1 :]
+        near = np.flatnonzero(most[place + 1 :] >= least[place])  # the others never reach it, in no resample
+        against = np.count_nonzero(signed[place] <= signed[place + 1 :][near], axis=1)
+        beats[rows[place], worse] = True
+        beats[rows[place], worse[near]] = against < allowed
     return beats
 
 
@@ -45,7 +51,7 @@ def beats_by_seeds(values: Floats, higher_is_better: bool) -> Bools:
     from scipy.stats import t
 
     rows, seeds = values.shape
-    known: Bools = ~np.isnan(values).any(axis=1)
+    known = np.asarray(~np.isnan(values).any(axis=1))
     if seeds < 2:
         return np.zeros((rows, rows), bool)
     signed = np.where(known[:, None], values if higher_is_better else -values, 0.0)

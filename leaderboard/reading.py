@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.leaderboard.board import Board, Card, build
-from fourfold.suite import cards, cellfile, layout, store
+from fourfold.suite import bundle, cards, cellfile, layout, store
 
 
 def aggregate(root: str | Path) -> Board:
@@ -31,7 +31,10 @@ def provenances(root: Path) -> dict[str, dict[str, Any]]:
     def look(listing: layout.Listing) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for folder in listing.compacted:
-            table = layout.manifest(folder, ["cell", "provenance"])
+            try:
+                table = bundle.read_file(folder / "cells.parquet", columns=["cell", "provenance"])
+            except cellfile.ForeignError:
+                continue  # the reading of rows names it among the skipped
             found.update(zip(table["cell"].to_pylist(), map(json.loads, table["provenance"].to_pylist()), strict=True))
         loose = [(cell, path) for cell, path in listing.loose.items() if cell not in found]
         with ThreadPoolExecutor(4) as pool:
@@ -45,8 +48,8 @@ def provenances(root: Path) -> dict[str, dict[str, Any]]:
 def _provenance(path: Path, cell: str) -> str:
     try:
         return cellfile.provenance_of(path, cell)
-    except cellfile.Foreign:
-        return ""  # the reading of rows names it among the skipped
+    except cellfile.ForeignError:
+        return ""  # likewise
 
 
 def task_cards(cards: Mapping[str, Card], provenance: Mapping[str, Card]) -> dict[str, Card]:

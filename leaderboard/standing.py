@@ -129,7 +129,7 @@ def _standing(task: str, dataset: str, table: pa.Table, headline: str, problems:
     names, ok = np.full((shape[0], shape[2]), "", object), np.zeros((shape[0], shape[2]), bool)
     names[cells.at_row[cells.counts], cells.at_seed[cells.counts]] = np.array(ids, object)[cells.counts]
     ok[cells.at_row[cells.counts], cells.at_seed[cells.counts]] = cells.ok[cells.counts]
-    needed: Bools = ok[:, : cells.asked].all(axis=1)
+    needed = np.asarray(ok[:, : cells.asked].all(axis=1))
     if (headline, "") in columns:
         needed &= ~np.isnan(value[:, columns.index((headline, "")), : cells.asked]).any(axis=1)
     return Standing(

@@ -35,7 +35,7 @@ class Summary:
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     beats: npt.NDArray[np.bool_]
-    replicates: npt.NDArray[np.float32] | None
+    replicates: npt.NDArray[np.floating[Any]] | None
 
 
 def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headline: str) -> Summary:
@@ -58,9 +58,9 @@ def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headlin
         if name in WORST:
             mean[:, column] = _worst(WORST[name], kept[:, column])
             low[:, column] = high[:, column] = np.nan
-        least, most = (metrics.get(name, {}).get(end) for end in ("low", "high"))
-        low[:, column] = np.clip(low[:, column], least, most)
-        high[:, column] = np.clip(high[:, column], least, most)
+        ends = (metrics.get(name, {}).get(end) for end in ("low", "high"))
+        least, most = (limit if end is None else end for end, limit in zip(ends, (-np.inf, np.inf), strict=True))
+        low[:, column], high[:, column] = (np.clip(bound[:, column], least, most) for bound in (low, high))
     return Summary(mean, low, high, beats, replicates)
 
 

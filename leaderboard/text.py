@@ -14,6 +14,7 @@ import numpy as np
 from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.numerals import interval, spelled
 from fourfold.leaderboard.ranking import CONFIDENCE
+from fourfold.leaderboard.summary import WORST
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
@@ -22,8 +23,8 @@ _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 class Difference:
     """One metric of two rows. difference: first less second, over the seeds both have; low, high: its 95 % interval.
 
-    paired: ``bootstrap`` (the headline, by the resamples both share) or ``seeds`` (Student's t over paired seeds); the
-    interval is None for one seed. reading: the same in words.
+    paired: ``bootstrap`` (the headline, by the resamples both share), ``seeds`` (Student's t over paired seeds; the
+    interval is None for one seed) or ``worst`` (of guarantees, which have no interval). reading: the same in words.
     """
 
     task: str
@@ -57,7 +58,12 @@ def markdown(board: Board) -> str:
 
 def _markdown(ranked: Ranked) -> str:
     heads = ["Rank", "Method"] + [_heading(ranked, column) for column in ranked.shown] + ["State"]
-    lines = [f"## {ranked.standing.task}: {ranked.standing.dataset}", "", _line(heads), _line(["---:", "---", *["---:"] * (len(heads) - 3), "---"])]
+    lines = [
+        f"## {ranked.standing.task}: {ranked.standing.dataset}",
+        "",
+        _line(heads),
+        _line(["---:", "---", *["---:"] * (len(heads) - 3), "---"]),
+    ]
     for row in ranked.order:
         values = [_value(ranked, row, column) for column in ranked.shown]
         state, why = ranked.states[row]
@@ -88,13 +94,34 @@ def csv(board: Board) -> str:
     """Long form, a line a (row, metric, group); empty where nothing is known. Formulas in names are left inert."""
     out = io.StringIO()
     lines = list(_records(board))
-    names = ["task", "dataset", "method", "digest", "parameters", "epsilon", "delta", "track", "state", "rank_first", "rank_last",
-             "family", "metric", "group", "mean", "low", "high"]  # fmt: skip
+    names = [
+        "task",
+        "dataset",
+        "method",
+        "digest",
+        "parameters",
+        "epsilon",
+        "delta",
+        "track",
+        "state",
+        "rank_first",
+        "rank_last",
+        "family",
+        "metric",
+        "group",
+        "mean",
+        "low",
+        "high",
+    ]
     writer = csv_format.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        writer.writerow({name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-                         for name, value in line.items()})  # fmt: skip
+        writer.writerow(
+            {
+                name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+                for name, value in line.items()
+            }
+        )
     return out.getvalue()
 
 
@@ -104,13 +131,28 @@ def _records(board: Board) -> Iterator[dict[str, Any]]:
         for row in ranked.order:
             about = standing.rows[row]
             first, last = (int(rank) or None for rank in ranked.ranks[row])
-            shared = {"task": standing.task, "dataset": standing.dataset, "method": about.method, "digest": about.digest,
-                      "parameters": about.parameters, "epsilon": about.epsilon, "delta": about.delta, "track": str(ranked.tracks[row]),
-                      "state": ranked.states[row][0], "rank_first": first, "rank_last": last}  # fmt: skip
+            shared = {
+                "task": standing.task,
+                "dataset": standing.dataset,
+                "method": about.method,
+                "digest": about.digest,
+                "parameters": about.parameters,
+                "epsilon": about.epsilon,
+                "delta": about.delta,
+                "track": str(ranked.tracks[row]),
+                "state": ranked.states[row][0],
+                "rank_first": first,
+                "rank_last": last,
+            }
             for column, (metric, group) in enumerate(standing.columns):
-                yield shared | {"family": ranked.metric(metric)["family"], "metric": metric, "group": group,
-                                "mean": _known(summary.mean[row, column]), "low": _known(summary.low[row, column]),
-                                "high": _known(summary.high[row, column])}  # fmt: skip
+                yield shared | {
+                    "family": ranked.metric(metric)["family"],
+                    "metric": metric,
+                    "group": group,
+                    "mean": _known(summary.mean[row, column]),
+                    "low": _known(summary.low[row, column]),
+                    "high": _known(summary.high[row, column]),
+                }
 
 
 def _known(value: float) -> float | None:
@@ -120,10 +162,15 @@ def _known(value: float) -> float | None:
 def to_json(board: Board) -> str:
     """Everything the board holds but single seeds, as one JSON object; an infinite epsilon is null."""
     standings = [
-        {"task": ranked.standing.task, "dataset": ranked.standing.dataset, "headline": ranked.headline["name"],
-         "seeds": list(ranked.standing.seeds[: ranked.standing.asked]), "rows": [_row(ranked, row) for row in ranked.order]}
+        {
+            "task": ranked.standing.task,
+            "dataset": ranked.standing.dataset,
+            "headline": ranked.headline["name"],
+            "seeds": list(ranked.standing.seeds[: ranked.standing.asked]),
+            "rows": [_row(ranked, row) for row in ranked.order],
+        }
         for ranked in board.standings
-    ]  # fmt: skip
+    ]
     skipped = [{"path": path, "why": why} for path, why in board.skipped]
     whole = {"made": board.made.isoformat(), "cells": board.cells, "skipped": skipped, "standings": standings}
     return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
@@ -132,13 +179,29 @@ def to_json(board: Board) -> str:
 def _row(ranked: Ranked, row: int) -> dict[str, Any]:
     about, summary, (state, why) = ranked.standing.rows[row], ranked.summary, ranked.states[row]
     scores = [
-        {"metric": metric, "group": group, "mean": mean, "low": _known(summary.low[row, column]), "high": _known(summary.high[row, column])}
+        {
+            "metric": metric,
+            "group": group,
+            "mean": mean,
+            "low": _known(summary.low[row, column]),
+            "high": _known(summary.high[row, column]),
+        }
         for column, (metric, group) in enumerate(ranked.standing.columns)
         if (mean := _known(summary.mean[row, column])) is not None
-    ]  # fmt: skip
-    return {"title": ranked.titles[row], "method": about.method, "digest": about.digest, "parameters": about.parameters,
-            "epsilon": _known(about.epsilon), "delta": about.delta, "track": str(ranked.tracks[row]), "state": state, "why": why,
-            "rank": [int(rank) for rank in ranked.ranks[row]] if ranked.ranks[row, 0] else None, "scores": scores}  # fmt: skip
+    ]
+    return {
+        "title": ranked.titles[row],
+        "method": about.method,
+        "digest": about.digest,
+        "parameters": about.parameters,
+        "epsilon": _known(about.epsilon),
+        "delta": about.delta,
+        "track": str(ranked.tracks[row]),
+        "state": state,
+        "why": why,
+        "rank": [int(rank) for rank in ranked.ranks[row]] if ranked.ranks[row, 0] else None,
+        "scores": scores,
+    }
 
 
 def compare(board: Board, first: str, second: str) -> Comparison:
@@ -154,14 +217,22 @@ def compare(board: Board, first: str, second: str) -> Comparison:
             found.append((ranked, rows[0], rows[1]))
     if not found:
         titles = sorted({title for ranked in board.standings for title in ranked.titles})
-        missing = next((name for name in (first, second) if all(_find(ranked, name) is None for ranked in board.standings)), "")
+        missing = next(
+            (name for name in (first, second) if all(_find(ranked, name) is None for ranked in board.standings)), ""
+        )
         if not missing:
             raise ValueError(f"{first} and {second} stand on no dataset together: nothing to compare")
         near = difflib.get_close_matches(missing, titles, 3, 0.4) or titles[:3]
-        raise ValueError(f"the board has no row {missing!r}, or several of that name; it has, nearest: {', '.join(near) or 'none'}")
-    differences = [difference(ranked, a, b, column) for ranked, a, b in found for column in ranked.shown
-                   if np.isfinite(ranked.summary.mean[[a, b], column]).all()]  # fmt: skip
-    return Comparison(first, second, differences, [_sentence(ranked, a, b) for ranked, a, b in found])
+        raise ValueError(
+            f"the board has no row {missing!r}, or several of that name; it has, nearest: {', '.join(near) or 'none'}"
+        )
+    gaps = [difference(ranked, a, b, column) for ranked, a, b in found for column in ranked.shown]
+    return Comparison(
+        first,
+        second,
+        [gap for gap in gaps if not math.isnan(gap.difference)],
+        [_sentence(ranked, a, b) for ranked, a, b in found],
+    )
 
 
 def _find(ranked: Ranked, name: str) -> int | None:
@@ -182,16 +253,39 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
     gaps = gaps[np.isfinite(gaps)]
     mean = float(gaps.mean()) if len(gaps) else math.nan
     low, high, paired = None, None, "seeds"
-    if (metric, group) == (ranked.headline["name"], "") and summary.replicates is not None and ranked.sound[[first, second]].all():
+    if metric in WORST:  # a guarantee is shown as the worst of its seeds, and so are two compared
+        mean, paired = float(summary.mean[first, column] - summary.mean[second, column]), "worst"
+        gaps = gaps[:0]
+    if (
+        (metric, group) == (ranked.headline["name"], "")
+        and summary.replicates is not None
+        and ranked.sound[[first, second]].all()
+    ):
         edges = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
         low, high = map(float, np.quantile(summary.replicates[first] - summary.replicates[second], edges))
         paired = "bootstrap"
     elif len(gaps) > 1:
         reach = float(t.ppf((1 + CONFIDENCE) / 2, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
         low, high = mean - reach, mean + reach
-    reading = _reading(ranked.metric(metric)["better"], mean, low, high)
-    return Difference(standing.task, standing.dataset, metric, group, _heading(ranked, column), float(summary.mean[first, column]),
-                      float(summary.mean[second, column]), mean, low, high, paired, reading)  # fmt: skip
+    reading = (
+        "worst of the seeds"
+        if paired == "worst" and mean
+        else _reading(ranked.metric(metric)["better"], mean, low, high)
+    )
+    return Difference(
+        standing.task,
+        standing.dataset,
+        metric,
+        group,
+        _heading(ranked, column),
+        float(summary.mean[first, column]),
+        float(summary.mean[second, column]),
+        mean,
+        low,
+        high,
+        paired,
+        reading,
+    )
 
 
 def _reading(better: str, mean: float, low: float | None, high: float | None) -> str:
@@ -209,17 +303,17 @@ def _reading(better: str, mean: float, low: float | None, high: float | None) ->
 def _sentence(ranked: Ranked, a: int, b: int) -> str:
     where, headline = f"{ranked.standing.task}/{ranked.standing.dataset}", ranked.headline
     column = ranked.standing.column(headline["name"])
-    if column is None or not np.isfinite(ranked.summary.mean[[a, b], column]).all():
-        return f"{where}: {headline['title']} is not known of both {ranked.titles[a]} and {ranked.titles[b]}."
-    gap = difference(ranked, a, b, column)
-    by = f"{headline['title']}: {ranked.titles[a]} less {ranked.titles[b]} is {spelled(gap.difference)}"
+    gap = None if column is None else difference(ranked, a, b, column)
+    if gap is None or math.isnan(gap.difference):
+        return f"{where}: {headline['title']} is known of no seed of both {ranked.titles[a]} and {ranked.titles[b]}."
+    told = f"in {headline['title']}, {ranked.titles[a]} less {ranked.titles[b]} is {spelled(gap.difference)}"
     if gap.low is None or gap.high is None:
-        return f"{where}: by {by}, over one seed, which tells nothing apart."
+        return f"{where}: one seed tells nothing apart; {told}."
     within = f" [{spelled(gap.low)}, {spelled(gap.high)}]"
     if gap.reading in ("not told apart", "equal"):
-        return f"{where}: {ranked.titles[a]} and {ranked.titles[b]} cannot be told apart by {by}{within}."
-    better = a if gap.reading.startswith("first") else b
-    return f"{where}: {ranked.titles[better]} is better by {by}{within}."
+        return f"{where}: {ranked.titles[a]} and {ranked.titles[b]} cannot be told apart; {told}{within}."
+    better, worse = (a, b) if gap.reading.startswith("first") else (b, a)
+    return f"{where}: {ranked.titles[better]} is better than {ranked.titles[worse]}; {told}{within}."
 
 
 def comparison_json(comparison: Comparison) -> str:

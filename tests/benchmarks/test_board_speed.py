@@ -15,18 +15,50 @@ from fourfold.leaderboard.board import build
 from fourfold.suite.cellfile import SCHEMA
 
 METHODS, DATASETS, SEEDS, REPLICATES = 300, 40, 5, 400
-NAMES = ("benefit", "auc", "brier", "odds_gap", "parity_gap", "impact_ratio", "epsilon_claimed", "epsilon_accounted",
-         "epsilon_audited", "leakage_auc", "rung", "refuted", "cpu_seconds", "peak_memory", "latency", "energy")  # fmt: skip
+NAMES = (
+    "benefit",
+    "auc",
+    "brier",
+    "odds_gap",
+    "parity_gap",
+    "impact_ratio",
+    "epsilon_claimed",
+    "epsilon_accounted",
+    "epsilon_audited",
+    "leakage_auc",
+    "rung",
+    "refuted",
+    "cpu_seconds",
+    "peak_memory",
+    "latency",
+    "energy",
+)
 
 
 def task() -> dict[str, Any]:
     family = dict(zip(NAMES, ["accuracy"] * 3 + ["fairness"] * 3 + ["privacy"] * 6 + ["cost"] * 4, strict=True))
     metrics = [
-        {"name": name, "title": name.replace("_", " "), "family": family[name], "doc": "", "unit": "", "low": None, "high": None,
-         "better": "higher" if name in ("benefit", "auc", "impact_ratio", "rung") else "lower"} for name in NAMES
-    ]  # fmt: skip
-    return {"name": "large", "version": "1", "title": "Large", "headline": "benefit", "unranked": [], "metrics": metrics,
-            "shown": ["benefit", "auc", "brier", "odds_gap", "parity_gap", "cpu_seconds"]}  # fmt: skip
+        {
+            "name": name,
+            "title": name.replace("_", " "),
+            "family": family[name],
+            "doc": "",
+            "unit": "",
+            "low": None,
+            "high": None,
+            "better": "higher" if name in ("benefit", "auc", "impact_ratio", "rung") else "lower",
+        }
+        for name in NAMES
+    ]
+    return {
+        "name": "large",
+        "version": "1",
+        "title": "Large",
+        "headline": "benefit",
+        "unranked": [],
+        "metrics": metrics,
+        "shown": ["benefit", "auc", "brier", "odds_gap", "parity_gap", "cpu_seconds"],
+    }
 
 
 def large() -> pa.Table:
@@ -45,20 +77,32 @@ def large() -> pa.Table:
     draws += value[:, :1].astype(np.float32)
     offsets = np.zeros(cells * each + 1, np.int32)
     offsets[1:] = np.cumsum(np.tile([REPLICATES] + [0] * (each - 1), cells))
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(draws.ravel()), mask=pa.array(np.tile([False] + [True] * (each - 1), cells)))
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array(draws.ravel()), mask=pa.array(np.tile([False] + [True] * (each - 1), cells))
+    )
     flat = value.ravel()
     rows = len(flat)
     columns = {
-        "cell": text([f"{code:016x}" for code in range(cells)], np.arange(cells)), "task": pa.repeat("large", rows),
+        "cell": text([f"{code:016x}" for code in range(cells)], np.arange(cells)),
+        "task": pa.repeat("large", rows),
         "dataset": text([f"dataset-{code:02}" for code in range(DATASETS)], dataset),
         "method": text([f"method-{code:03}" for code in range(METHODS)], method),
-        "method_digest": text([f"{code:064x}" for code in range(METHODS)], method), "parameters": pa.repeat("{}", rows),
-        "epsilon": pa.repeat(np.inf, rows), "delta": pa.repeat(1e-5, rows), "seed": pa.array(np.repeat(seed, each), pa.int32()),
-        "family": pa.repeat("", rows), "metric": pa.array(NAMES).take(pa.array(np.tile(np.arange(each), cells))),
-        "group": pa.repeat("", rows), "value": pa.array(flat), "low": pa.array(flat - 0.02), "high": pa.array(flat + 0.02),
-        "n": pa.repeat(pa.scalar(9000, pa.int64()), rows), "status": pa.repeat("ok", rows), "reason": pa.repeat("", rows),
+        "method_digest": text([f"{code:064x}" for code in range(METHODS)], method),
+        "parameters": pa.repeat("{}", rows),
+        "epsilon": pa.repeat(np.inf, rows),
+        "delta": pa.repeat(1e-5, rows),
+        "seed": pa.array(np.repeat(seed, each), pa.int32()),
+        "family": pa.repeat("", rows),
+        "metric": pa.array(NAMES).take(pa.array(np.tile(np.arange(each), cells))),
+        "group": pa.repeat("", rows),
+        "value": pa.array(flat),
+        "low": pa.array(flat - 0.02),
+        "high": pa.array(flat + 0.02),
+        "n": pa.repeat(pa.scalar(9000, pa.int64()), rows),
+        "status": pa.repeat("ok", rows),
+        "reason": pa.repeat("", rows),
         "replicates": lists,
-    }  # fmt: skip
+    }
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 

@@ -34,10 +34,22 @@ def metric(
 
 
 TASK = {
-    "name": "fair-credit", "version": "1", "title": "Score loan applicants", "doc": "Probabilities of default, at one threshold.",
-    "headline": "net_benefit_fair", "unranked": ["german"], "declares": {"track": ["blind", "aware"]},
-    "shown": ["net_benefit_fair", "auc", "brier", "equalized_odds_difference", "demographic_parity_difference",
-              "adverse_impact_ratio", "cpu_seconds"],
+    "name": "fair-credit",
+    "version": "1",
+    "title": "Score loan applicants",
+    "doc": "Probabilities of default, at one threshold.",
+    "headline": "net_benefit_fair",
+    "unranked": ["german"],
+    "declares": {"track": ["blind", "aware"]},
+    "shown": [
+        "net_benefit_fair",
+        "auc",
+        "brier",
+        "equalized_odds_difference",
+        "demographic_parity_difference",
+        "adverse_impact_ratio",
+        "cpu_seconds",
+    ],
     "metrics": [
         metric("net_benefit_fair", "net benefit, fair", "accuracy", "higher", low=None),
         metric("auc", "AUC", "accuracy", "higher"),
@@ -55,7 +67,7 @@ TASK = {
         metric("cpu_seconds", "CPU", "cost", "lower", "s", high=None),
         metric("peak_memory", "peak memory", "cost", "lower", "MiB", high=None),
     ],
-}  # fmt: skip
+}
 
 # name, parameters, epsilon, track, headline, AUC, equalized odds gap, CPU seconds: the order of published baselines
 METHODS: list[tuple[str, dict[str, Any], float, str, float, float, float, float]] = [
@@ -75,7 +87,7 @@ METHODS: list[tuple[str, dict[str, Any], float, str, float, float, float, float]
     ("adversarial", {}, math.inf, "blind", 0.205, 0.73, 0.020, 61.0),
     ("out-of-luck", {"depth": 99}, math.inf, "blind", 0.1, 0.6, 0.1, 1.0),
     (HOSTILE, {}, math.inf, "blind", 0.13, 0.65, 0.08, 0.7),
-]  # fmt: skip
+]
 
 
 def digest(name: str) -> str:
@@ -83,11 +95,20 @@ def digest(name: str) -> str:
 
 
 def cards() -> dict[str, dict[str, Any]]:
-    return {digest(name): {
-        "name": name, "digest": digest(name), "version": "1", "author": "A. N. Author", "licence": "Apache-2.0",
-        "doc": f"What {name} does, in its author's words.", "declared": {"track": track}, "private": math.isfinite(epsilon),
-        "parameters": given,
-    } for name, given, epsilon, track, *_ in METHODS}  # fmt: skip
+    return {
+        digest(name): {
+            "name": name,
+            "digest": digest(name),
+            "version": "1",
+            "author": "A. N. Author",
+            "licence": "Apache-2.0",
+            "doc": f"What {name} does, in its author's words.",
+            "declared": {"track": track},
+            "private": math.isfinite(epsilon),
+            "parameters": given,
+        }
+        for name, given, epsilon, track, *_ in METHODS
+    }
 
 
 def cell_rows(method: tuple[Any, ...], dataset: str, seed: int) -> list[dict[str, Any]]:
@@ -95,19 +116,40 @@ def cell_rows(method: tuple[Any, ...], dataset: str, seed: int) -> list[dict[str
     name, given, epsilon, _, fair, auc, gap, cpu = method
     shared = np.random.default_rng([len(dataset), seed])
     own = np.random.default_rng([int(digest(name)[:6], 16), seed, len(dataset), int(min(epsilon, 99))])
-    here = {"cell": digest(repr((name, given, epsilon, dataset, seed))), "task": "fair-credit", "dataset": dataset, "method": name,
-            "method_digest": digest(name), "parameters": json.dumps(given), "epsilon": epsilon, "delta": 1e-5, "seed": seed,
-            "n": 9000, "status": "ok", "reason": "", "replicates": None}  # fmt: skip
+    here = {
+        "cell": digest(repr((name, given, epsilon, dataset, seed))),
+        "task": "fair-credit",
+        "dataset": dataset,
+        "method": name,
+        "method_digest": digest(name),
+        "parameters": json.dumps(given),
+        "epsilon": epsilon,
+        "delta": 1e-5,
+        "seed": seed,
+        "n": 9000,
+        "status": "ok",
+        "reason": "",
+        "replicates": None,
+    }
     still = 0.0 if name == "approve-all" else 1.0
     drift = still * (0.010 * shared.normal() + 0.004 * own.normal())
     common = shared.normal(0, 0.012, B)
-    values = {"net_benefit_fair": fair + drift, "auc": auc + still * 0.004 * own.normal(), "brier": 0.14 + 0.02 * own.random(),
-              "equalized_odds_difference": gap * (0.8 + 0.4 * own.random()), "adverse_impact_ratio": 1 - gap,
-              "demographic_parity_difference": gap / 2, "leakage_auc": 0.5 + 0.03 * own.random(),
-              "cpu_seconds": cpu * (0.9 + 0.2 * own.random()), "peak_memory": 180 + 40 * own.random(),
-              "epsilon_audited": 2.4 if name == "boastful" else 0.1 * own.random(),
-              "epsilon_claimed": epsilon if math.isfinite(epsilon) else None, "refuted": float(name == "boastful"),
-              "epsilon_accounted": 0.97 * epsilon if math.isfinite(epsilon) else None, "rung": 2.0 * math.isfinite(epsilon)}  # fmt: skip
+    values = {
+        "net_benefit_fair": fair + drift,
+        "auc": auc + still * 0.004 * own.normal(),
+        "brier": 0.14 + 0.02 * own.random(),
+        "equalized_odds_difference": gap * (0.8 + 0.4 * own.random()),
+        "adverse_impact_ratio": 1 - gap,
+        "demographic_parity_difference": gap / 2,
+        "leakage_auc": 0.5 + 0.03 * own.random(),
+        "cpu_seconds": cpu * (0.9 + 0.2 * own.random()),
+        "peak_memory": 180 + 40 * own.random(),
+        "epsilon_audited": 2.4 if name == "boastful" else 0.1 * own.random(),
+        "epsilon_claimed": epsilon if math.isfinite(epsilon) else None,
+        "refuted": float(name == "boastful"),
+        "epsilon_accounted": 0.97 * epsilon if math.isfinite(epsilon) else None,
+        "rung": 2.0 * math.isfinite(epsilon),
+    }
     family = {each["name"]: each["family"] for each in TASK["metrics"]}  # type: ignore[attr-defined,index]
     bare = {"epsilon_audited", "epsilon_claimed", "epsilon_accounted", "refuted", "rung", "cpu_seconds", "peak_memory"}
     rows = [
@@ -126,16 +168,37 @@ def cell_rows(method: tuple[Any, ...], dataset: str, seed: int) -> list[dict[str
     rows[0] |= {"low": values["net_benefit_fair"] - 0.025 * still, "high": values["net_benefit_fair"] + 0.025 * still}
     for place, group in enumerate(("sex=female", "sex=male", "age=young", "age=old")):
         undefined = group == "age=old" and dataset == "german"
-        rows.append(here | {"metric": "selection_rate", "group": group, "family": "fairness", "n": 3 if undefined else 2000,
-                            "value": None if undefined else 0.7 + 0.02 * place, "low": None if undefined else 0.68 + 0.02 * place,
-                            "high": None if undefined else 0.72 + 0.02 * place})  # fmt: skip
+        rows.append(
+            here
+            | {
+                "metric": "selection_rate",
+                "group": group,
+                "family": "fairness",
+                "n": 3 if undefined else 2000,
+                "value": None if undefined else 0.7 + 0.02 * place,
+                "low": None if undefined else 0.68 + 0.02 * place,
+                "high": None if undefined else 0.72 + 0.02 * place,
+            }
+        )
     return rows
 
 
 def failed(method: tuple[Any, ...], dataset: str, seed: int, status: str, reason: str) -> list[dict[str, Any]]:
     row = cell_rows(method, dataset, seed)[0]
-    return [row | {"metric": "", "family": "", "value": None, "low": None, "high": None, "replicates": None, "n": 0,
-                   "status": status, "reason": reason}]  # fmt: skip
+    return [
+        row
+        | {
+            "metric": "",
+            "family": "",
+            "value": None,
+            "low": None,
+            "high": None,
+            "replicates": None,
+            "n": 0,
+            "status": status,
+            "reason": reason,
+        }
+    ]
 
 
 def example_rows(seeds: int = 5) -> Iterator[list[dict[str, Any]]]:
@@ -154,13 +217,20 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+Example = tuple[pa.Table, dict[str, Any], dict[str, dict[str, Any]]]
+
+
 @pytest.fixture(scope="session")
-def board() -> Board:
+def example() -> Example:
+    """Rows, task card, method cards."""
+    return table([row for cell in example_rows() for row in cell]), TASK, cards()
+
+
+@pytest.fixture(scope="session")
+def board(example: Example) -> Board:
+    rows, task, methods = example
     return build(
-        table([row for cell in example_rows() for row in cell]),
-        {"fair-credit": TASK},
-        cards(),
-        skipped=[("results/cells/ab/abcd.parquet", "not a whole Parquet file")],
+        rows, {"fair-credit": task}, methods, skipped=[("results/cells/ab/abcd.parquet", "not a whole Parquet file")]
     )
 
 
@@ -196,8 +266,10 @@ def board_of() -> Rows:
                     continue
                 first = cell_rows(method, dataset, seed)[0]
                 first["replicates"] = None if replicates is None else replicates[name][seed].tolist()
-                rows += [first | {"value": value, "low": None, "high": None},
-                         first | {"metric": "refuted", "value": float(name in refuted), "replicates": None}]  # fmt: skip
+                rows += [
+                    first | {"value": value, "low": None, "high": None},
+                    first | {"metric": "refuted", "value": float(name in refuted), "replicates": None},
+                ]
         return build(table(rows), {"fair-credit": TASK}, {}, provenance=provenance)
 
     return make

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
@@ -10,6 +10,7 @@ from scipy import stats
 from fourfold.leaderboard import ranking
 from fourfold.suite.metrics import bootstrap
 
+unhurried = settings(deadline=None)  # a busy machine is no failure
 fields = arrays.arrays(
     np.float64, st.tuples(st.integers(1, 7), st.integers(2, 60)), elements=st.integers(-3, 3).map(float)
 )
@@ -30,12 +31,14 @@ def test_what_resampling_shares_does_not_blur_a_paired_difference() -> None:
     assert ranking.beats_by_replicates(paired, False).tolist() == [[False, False], [True, False]]
 
 
+@unhurried
 @given(fields, st.booleans())
 def test_ranks_are_those_of_the_suites_own_function(replicates: np.ndarray, higher: bool) -> None:
     ranks = ranking.rank_intervals(ranking.beats_by_replicates(replicates, higher), np.ones(len(replicates), bool))
     assert [tuple(rank) for rank in ranks.tolist()] == bootstrap.rank_intervals(replicates, higher)
 
 
+@unhurried
 @given(fields, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(replicates: np.ndarray, random: object) -> None:
     order = np.random.default_rng(random.getrandbits(32)).permutation(len(replicates))  # type: ignore[attr-defined]
@@ -45,6 +48,7 @@ def test_the_order_of_the_rows_does_not_matter(replicates: np.ndarray, random: o
     assert (straight[order] == shuffled).all()
 
 
+@unhurried
 @given(fields)
 def test_identical_methods_tie(replicates: np.ndarray) -> None:
     twins = np.concatenate([replicates, replicates[:1]])
@@ -53,6 +57,7 @@ def test_identical_methods_tie(replicates: np.ndarray) -> None:
     assert ranks[0, 1] > ranks[0, 0]
 
 
+@unhurried
 @given(fields, st.data())
 def test_narrowing_the_field_is_the_same_as_ranking_what_is_left(replicates: np.ndarray, data: st.DataObject) -> None:
     rows = len(replicates)
@@ -72,6 +77,7 @@ def test_a_row_with_an_undefined_resample_beats_nothing() -> None:
     assert beats.tolist() == [[False] * 3, [False, False, True], [False] * 3]
 
 
+@unhurried
 @given(
     arrays.arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 6)), elements=st.integers(-99, 99).map(float))
 )
@@ -100,6 +106,7 @@ def test_the_front_of_a_known_field() -> None:
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=20)
 
 
+@unhurried
 @given(points, st.sampled_from(["lower", "higher"]), st.sampled_from(["lower", "higher"]))
 def test_the_front_holds_exactly_what_nothing_dominates(
     field: list[tuple[int, int]], x_better: str, y_better: str
