@@ -31,9 +31,9 @@ def columns_carried(ranked: Ranked, shown: list[int]) -> list[int]:
 def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any]:
     """Everything that the page's script needs of one standing; rows in the table's order, columns as carried.
 
-    value, low, high: a list a column, null where unknown. seeds: by column, a list a row of values a seed, for the
-    columns that the comparison shows. beats: row-major bits, most significant first, base64. resamples: (rows, count)
-    as 16-bit fractions of [low, high], little-endian, base64. student: t quantiles by number of seeds.
+    value, low, high: (columns, rows) as 64-bit floats, NaN where unknown. seeds: (columns of the table, rows, seeds
+    asked) as 32-bit floats. beats: row-major bits, most significant first. resamples: (rows, count) as 16-bit fractions
+    of [low, high]. All of these as base64, little-endian. student: t quantiles by number of seeds.
     """
     order, standing, summary = ranked.order, ranked.standing, ranked.summary
     columns = columns_carried(ranked, shown)
@@ -61,10 +61,11 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
             ),
             None,
         ),
-        "value": [_numbers(summary.mean[order, column]) for column in columns],
-        "low": [_numbers(summary.low[order, column]) for column in columns],
-        "high": [_numbers(summary.high[order, column]) for column in columns],
-        "seeds": [_numbers(_by_seed(ranked, column)[order]) for column in columns[: len(shown)]],
+        "value": _packed(summary.mean[np.ix_(order, columns)].T, "<f8"),
+        "low": _packed(summary.low[np.ix_(order, columns)].T, "<f8"),
+        "high": _packed(summary.high[np.ix_(order, columns)].T, "<f8"),
+        "seeds": _packed(np.stack([_by_seed(ranked, column)[order] for column in shown] or [np.empty(0)]), "<f4"),
+        "asked": standing.asked,
         "student": [None, None, *_student(standing.asked)],
         "beats": b64encode(np.packbits(summary.beats[np.ix_(order, order)]).tobytes()).decode(),
         "resamples": _resamples(ranked),
@@ -96,12 +97,9 @@ def _student(seeds: int) -> list[float]:
     return [round(float(t.ppf((1 + CONFIDENCE) / 2, count - 1)), 6) for count in range(2, seeds + 1)]
 
 
-def _numbers(values: npt.NDArray[np.float64]) -> list[Any]:
-    """Six significant digits of the largest, which keeps JSON short; null for what is not known."""
-    largest = np.nanmax(np.abs(values), initial=1e-6, where=np.isfinite(values))
-    rounded = np.round(values, max(0, 6 - math.ceil(math.log10(largest))))
-    known: list[Any] = np.where(np.isfinite(values), rounded.astype(object), np.array(None)).tolist()
-    return known
+def _packed(values: npt.NDArray[Any], kind: str) -> str:
+    """Numbers as little-endian bytes in base64, NaN where nothing is known."""
+    return b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
 def _resamples(ranked: Ranked) -> dict[str, Any] | None:
@@ -115,7 +113,7 @@ def _resamples(ranked: Ranked) -> dict[str, Any] | None:
         "count": kept.shape[1],
         "low": low,
         "high": high,
-        "data": b64encode(np.round(parts).astype("<u2").tobytes()).decode(),
+        "data": _packed(np.round(parts), "<u2"),
     }
 
 

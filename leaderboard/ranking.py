@@ -80,14 +80,12 @@ def front(x: Floats, y: Floats, x_better: str, y_better: str) -> Bools:
     b = y if y_better == "higher" else -y
     known = ~(np.isnan(a) | np.isnan(b))
     on = np.zeros(len(x), bool)
-    best = -np.inf
     rows = np.flatnonzero(known)
-    for value in np.unique(a[rows])[::-1]:
-        tied = rows[a[rows] == value]
-        top = b[tied].max()
-        if top > best:
-            on[tied[b[tied] == top]] = True
-            best = top
+    rows = rows[np.lexsort((-b[rows], -a[rows]))]
+    _, group, place = np.unique(-a[rows], return_index=True, return_inverse=True)
+    best = b[rows][group]  # of the rows that share their a
+    before = np.maximum.accumulate(np.append(-np.inf, best))[:-1]  # of the rows that have a better a
+    on[rows] = (b[rows] == best[place]) & (best > before)[place]
     return on
 
 

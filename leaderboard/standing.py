@@ -94,14 +94,16 @@ def standings(rows: pa.Table, headlines: Mapping[str, str], problems: Mapping[st
     ends = np.searchsorted(both[order], sorted(names), side="right")
     parts = dict(zip(sorted(names), np.split(order, ends[:-1]), strict=True)) if names else {}
     return [
-        _standing(
-            *names[code],
-            rows.take(pa.array(parts[code])).combine_chunks() if len(names) > 1 else rows,
-            headlines.get(names[code][0], ""),
-            problems,
-        )
+        _standing(*names[code], _part(rows, parts[code]), headlines.get(names[code][0], ""), problems)
         for code in sorted(names, key=lambda code: names[code])
     ]
+
+
+def _part(rows: pa.Table, places: Ints) -> pa.Table:
+    """Some rows; without a copy where they lie together."""
+    if places[-1] - places[0] + 1 == len(places):
+        return rows.slice(int(places[0]), len(places))
+    return rows.take(pa.array(places)).combine_chunks()
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[Ints, list[Any]]:

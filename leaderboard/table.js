@@ -31,6 +31,16 @@ function bytes(base64) {
 }
 
 const count = data.rows.length;
+
+// Numbers packed as bytes, cut into lists of `width`; null where nothing is known.
+function unpacked(base64, Kind, width) {
+  const whole = new Kind(bytes(base64).buffer);
+  return Array.from({length: whole.length / width || 0}, (_, at) =>
+    Array.from(whole.subarray(at * width, (at + 1) * width), value => Number.isNaN(value) ? null : value));
+}
+for (const name of ["value", "low", "high"]) data[name] = unpacked(data[name], Float64Array, count);
+const bySeed = unpacked(data.seeds, Float32Array, data.asked);
+data.seeds = Array.from({length: data.shown}, (_, column) => bySeed.slice(column * count, (column + 1) * count));
 const bits = bytes(data.beats);
 const beats = (i, j) => (bits[(i * count + j) >> 3] >> (7 - ((i * count + j) & 7))) & 1;
 const sound = data.rows.map(row => row.state === "ranked" || row.state === "unranked");
