@@ -31,7 +31,7 @@ class Mine(Method):
 
 @pytest.fixture
 def checked(toy: object, tmp_path: Path) -> Checked:
-    """Checks the method above with some of its text replaced: ``checked(("pass", "raise ValueError"), private=True)``."""
+    """Checks the method above with some of its text replaced: ``checked(("pass", "raise ValueError"))``."""
 
     def run(*changes: tuple[str, str]) -> list[Finding]:
         text = METHOD
@@ -131,7 +131,7 @@ PRIVATE = ('version = "1"', 'version = "1"\n    private = True')
 
 @pytest.mark.parametrize(("noise", "level"), [(10.0, "ok"), (0.5, "wrong")])
 def test_a_ledger_is_held_against_the_budget(checked: Checked, noise: float, level: str) -> None:
-    """One Gaussian release at sigma 10 is (0.38, 1e-5)-DP; at 0.5, well over the check's epsilon of 3 (Balle and Wang)."""
+    """One Gaussian release at sigma 10 is (0.38, 1e-5)-DP; at 0.5 it is well over the epsilon of a check."""
     findings = checked(PRIVATE, ("pass", f"self.ledger.gaussian({noise})"))
     assert "of 3, at delta 1e-05 (analytic-gaussian)" in of(findings, level)["privacy"]
 

@@ -55,6 +55,12 @@ def environment(plugged: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.fixture(scope="session")
+def command() -> tuple[str, ...]:
+    """The words that start the command line."""
+    return FOURFOLD
+
+
+@pytest.fixture(scope="session")
 def anywhere(environment: Mapping[str, str]) -> Run:
     """Runs ``fourfold`` with the given words: ``anywhere(folder, "ls", FOURFOLD_SEEDS="3")``."""
 

@@ -37,12 +37,12 @@ def interrupted(
         below = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         rest, complained = process.communicate(timeout=60)
-    gone, alive = psutil.wait_procs(below, timeout=10)
+    _, alive = psutil.wait_procs(below, timeout=10)
     assert not alive, f"left behind: {alive}"
     return process.returncode, said + rest, complained
 
 
-@pytest.mark.parametrize("backend", ["serial", "process"])
+@pytest.mark.parametrize("backend", ["serial", "process", pytest.param("ray", marks=pytest.mark.ray)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_campaign_goes_on_with_the_same_command(
     fourfold: Run, environment: Mapping[str, str], tmp_path: Path, backend: str, number: int

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,12 +36,12 @@ class Coins(Task):
     """Guess coins; forty canaries are trained on, or not."""
 
     name, version, title, embedded, headline, shown = "coins", "1", "Noisy coins", "pocket", "hits", ("hits",)
-    datasets = {
+    datasets: ClassVar[Mapping[str, Dataset]] = {
         "pocket": Dataset("pocket", "Coins in a pocket", "CC0-1.0", "drawn here", version="1", task="coins"),
         "minted": Dataset("minted", "Coins in a file", "CC0-1.0", "a server", (FILE,), task="coins"),
     }
     metrics = (Metric("hits", "hits", "accuracy", "higher", "The share of coins guessed."),)
-    declares = {"hand": ("left", "right")}
+    declares: ClassVar[Mapping[str, tuple[str, ...]]] = {"hand": ("left", "right")}
 
     def load(self, dataset: str, cache: Path) -> Any:
         datasets.require(self.datasets[dataset], cache)
