@@ -108,7 +108,7 @@ def client(driver: subprocess.Popen[str], address: str, **environment: str) -> s
     beside = ["nsenter", "-t", str(driver.pid), "-n"] if can_be_alone() else []
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.run([*beside, sys.executable, "-c", textwrap.dedent(CLIENT), address], capture_output=True,
-                          text=True, env=clean | environment, timeout=60)
+                          text=True, env=clean | {"RAY_py_gcs_connect_timeout_s": "3"} | environment, timeout=60)
 
 
 def test_ray_comes_to_the_same_as_one_process_though_a_worker_is_killed_and_lets_in_nobody_without_its_token(
