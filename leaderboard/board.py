@@ -19,6 +19,7 @@ from fourfold.leaderboard.summary import Summary, summed
 
 Card = Mapping[str, Any]
 CAUGHT = ("refuted", "what was measured contradicts the epsilon that was claimed or accounted")
+SOUND = {"ranked": "", "unranked": "this dataset is too small to tell methods apart; it ranks nobody"}
 RUNGS = ("none", "claimed", "accounted", "verified")
 
 
@@ -171,28 +172,38 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
     caught = np.zeros(len(standing.rows), bool)
     if refuted is not None:
         caught |= (standing.value[:, refuted] > 0).any(axis=1)
-    states = [CAUGHT if caught[row] else _state(standing, task, row, summary) for row in range(len(standing.rows))]
+    sound = "unranked" if standing.dataset in task.get("unranked", ()) else "ranked"
+    complete = _complete(standing, summary, str(task.get("headline", "")))
+    states = [
+        CAUGHT if caught[row] else (sound, SOUND[sound]) if complete[row] else _lacking(standing, row)
+        for row in range(len(standing.rows))
+    ]
     ranked = np.array([state == "ranked" for state, _ in states], bool)
     ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
     return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks)
 
 
-def _state(standing: Standing, task: Card, row: int, summary: Summary) -> tuple[str, str]:
-    """Whether a row that nothing refutes may be ranked, and in words why not."""
+def _complete(standing: Standing, summary: Summary, headline: str) -> npt.NDArray[np.bool_]:
+    """The rows whose every seed ended well with a headline that can be compared: (rows,)."""
+    column = standing.column(headline)
+    if column is None:
+        return np.zeros(len(standing.rows), bool)
+    seeds = slice(0, standing.asked)
+    known = (standing.ok[:, seeds] & ~np.isnan(standing.value[:, column, seeds])).all(axis=1)
+    if summary.replicates is not None:
+        known &= ~np.isnan(summary.replicates).any(axis=1)
+    return np.asarray(known)
+
+
+def _lacking(standing: Standing, row: int) -> tuple[str, str]:
+    """What an incomplete row lacks."""
     well = int(standing.ok[row, : standing.asked].sum())
-    headline = standing.column(str(task.get("headline", "")))
     if not standing.ok[row].any():
         first = next((failure for failure in standing.failures if failure.row == row), None)
         return "failed", f"{first.status}: {first.reason}" if first else "no cell ended well"
     if well < standing.asked:
         return "incomplete", f"{well} of {standing.asked} seeds ended well"
-    if headline is None or np.isnan(standing.value[row, headline, : standing.asked]).any():
-        return "undefined", "the headline has no value on some seed"
-    if summary.replicates is not None and np.isnan(summary.replicates[row]).any():
-        return "undefined", "the headline is undefined in over a tenth of the resamples"
-    if standing.dataset in task.get("unranked", ()):
-        return "unranked", "this dataset is too small to tell methods apart; it ranks nobody"
-    return "ranked", ""
+    return "undefined", "the headline has no value on some seed, or on over a tenth of a seed's resamples"
 
 
 def _titles(rows: Sequence[Row]) -> list[str]:

@@ -36,10 +36,10 @@ def beats_by_replicates(replicates: Floats, higher_is_better: bool) -> Bools:
     least, most = signed.min(axis=1, initial=np.inf), signed.max(axis=1, initial=-np.inf)
     for place in range(len(rows) - 1):  # only a row of higher mean can beat another
         worse = rows[place + 1 :]
-        near = np.flatnonzero(most[place + 1 :] >= least[place])  # the others never reach it, in no resample
-        against = np.count_nonzero(signed[place] <= signed[place + 1 :][near], axis=1)
+        far = len(worse) - np.argmax((most[place + 1 :] >= least[place])[::-1])  # from there on, none reaches it ever
+        against = np.count_nonzero(signed[place] <= signed[place + 1 : place + 1 + far], axis=1)
         beats[rows[place], worse] = True
-        beats[rows[place], worse[near]] = against < allowed
+        beats[rows[place], worse[:far]] = against < allowed
     return beats
 
 

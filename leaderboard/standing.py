@@ -169,16 +169,15 @@ def _placed(table: pa.Table, cell: Ints, ids: Sequence[str], problems: Mapping[s
     asked_the_same = np.array(
         [problems.get(each, "") == usual[seed] for each, seed in zip(ids, seed_of, strict=True)], bool
     )
-    chosen: dict[tuple[int, int], int] = {}
-    for code in sorted(range(len(ids)), key=lambda code: (asked_the_same[code], ok[code], ids[code])):
-        chosen[at_row[code], at_seed[code]] = code
+    chosen = np.full((len(rows), len(seeds)), -1)
+    order = np.lexsort((np.array(ids), ok, asked_the_same))
+    chosen[at_row[order], at_seed[order]] = order  # of several cells for one place the last, which is the best, stays
     counts = np.zeros(len(ids), bool)
-    counts[list(chosen.values())] = True
+    counts[chosen[chosen >= 0]] = True
     other = ("other problem", "it answered another draw or an older version of this problem")
     failures = [
         Failure(int(at_row[code]), seed_of[code], *(endings.get(code, other) if asked_the_same[code] else other))
-        for code in chosen.values()
-        if not (ok[code] and asked_the_same[code])
+        for code in np.flatnonzero(counts & ~(ok & asked_the_same)).tolist()
     ]
     return _Cells(
         ids,

@@ -155,14 +155,14 @@ function toggle(column, on) {
 function startTable() {
   [...table.tHead.rows[1].cells].forEach((head, at) =>
     sortable(head, at === 0 ? "rank" : at === 1 ? "name" : at - 2, at < 2 ? "none" : data.columns[at - 2].better));
-  let family = null;
-  data.columns.forEach((column, at) => {
-    if (at < data.shown) return;
-    if (column.family !== family) byId("chooser").append(make("h3", {}, family = column.family));
+  const families = new Map();
+  for (const [at, column] of [...data.columns.entries()].slice(data.shown)) {
+    if (!families.has(column.family)) families.set(column.family, [make("h3", {}, column.family)]);
     const box = make("input", {type: "checkbox"});
     box.addEventListener("change", () => toggle(at, box.checked));
-    byId("chooser").append(make("label", {}, box, " " + titled(column)));
-  });
+    families.get(column.family).push(make("label", {}, box, " " + titled(column)));
+  }
+  byId("chooser").append(...[...families.values()].flat());
   byId("find").addEventListener("input", event => { state.text = event.target.value; update(); });
   byId("track")?.addEventListener("change", event => { state.track = event.target.value; update(); });
   byId("budget")?.addEventListener("change", event => { state.budget = event.target.value ? +event.target.value : Infinity; update(); });

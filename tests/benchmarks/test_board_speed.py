@@ -1,6 +1,6 @@
 """Ranking and rendering a large board: 300 methods on 40 datasets, 5 seeds each, 60,000 cells in all.
 
-Run with ``pytest tests/benchmarks/test_board_speed.py --benchmark-enable``. The table of rows is in memory beforehand,
+Run with ``pytest tests/benchmarks/test_board_speed.py --benchmark-only``. The table of rows is in memory beforehand,
 as the store's reader gives it; ranking is the clustered paired bootstrap with all pairs, rendering every page.
 """
 
