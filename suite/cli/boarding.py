@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from fourfold.suite.cli.completion import Name
 
 if TYPE_CHECKING:
     from fourfold.leaderboard import Board
+    from fourfold.leaderboard.text import Difference
 
 
 @click.command()
@@ -107,7 +109,7 @@ def compare(first: str, second: str, results: Path, as_json: bool) -> int | None
     return None
 
 
-def _show(differences: list) -> None:  # type: ignore[type-arg]
+def _show(differences: "Sequence[Difference]") -> None:
     """A table a dataset, in the terminal's width."""
     from rich import box
     from rich.console import Console
