@@ -241,7 +241,9 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
             with closing(backend(jobs, setting)) as events, display.display(orders.display, progress) as shown:  # type: ignore[type-var]
                 for event in events:
                     shown.take(event)
-        except (KeyboardInterrupt, SystemExit):  # Ray, once there, makes the latter of SIGTERM.
+        except (KeyboardInterrupt, SystemExit) as ending:
+            if isinstance(ending, SystemExit) and ending.code != signal.SIGTERM:  # Ray makes that one of the signal.
+                raise
             _summarize(progress, orders)
             rest = " without --rerun all" if orders.rerun == "all" else ""
             tell(f"interrupted; the same command{rest} does the rest", "fourfold run")
