@@ -216,11 +216,15 @@ def _titles(rows: Sequence[Row]) -> list[str]:
 
 
 def _title(row: Row) -> str:
+    return selector(row) + (f" ε={row.epsilon:g}" if math.isfinite(row.epsilon) else "")
+
+
+def selector(row: Row) -> str:
+    """The method as the command line takes it: ``name[parameter=value]``."""
+    if row.parameters in ("{}", ""):
+        return row.method
     try:
-        given = dict(json.loads(row.parameters or "{}"))
+        given = dict(json.loads(row.parameters))
     except (ValueError, TypeError):
         given = {"parameters": row.parameters}
-    inside = ",".join(f"{name}={value}" for name, value in sorted(given.items()))
-    return (f"{row.method}[{inside}]" if inside else row.method) + (
-        f" ε={row.epsilon:g}" if math.isfinite(row.epsilon) else ""
-    )
+    return f"{row.method}[{','.join(f'{name}={value}' for name, value in sorted(given.items()))}]"

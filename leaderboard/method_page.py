@@ -2,24 +2,19 @@
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from fourfold.leaderboard.board import Board, Card, Ranked
-from fourfold.leaderboard.dataset_page import ARROWS, missing, rung
-from fourfold.leaderboard.numerals import interval, spelled
+from fourfold.leaderboard import score_table
+from fourfold.leaderboard.board import Board, Card, Ranked, selector
+from fourfold.leaderboard.numerals import spelled
 
 Method = tuple[str, str, str]
 """Task, name, digest."""
-FAMILIES = ("accuracy", "fairness", "privacy", "cost")
 SHORT = ("task_version", "dataset_checksum", "draw", "host", "device", "confinement", "started", "wall", "budget")
-
-
-Heads = list[tuple[int, str, str]]
-"""Of each line of a table its column, its family and its heading, as HTML."""
 
 
 def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:
@@ -33,14 +28,12 @@ def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:
 
 def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[Method, dict[str, Any]]]:
     """Of each method what ``method.html.jinja`` shows. links: where each (task, dataset) has its page."""
-    heads = {(ranked.standing.task, ranked.standing.dataset): _heads(ranked) for ranked in board.standings}
+    write = {(ranked.standing.task, ranked.standing.dataset): score_table.writer(ranked) for ranked in board.standings}
     for (task, method, digest), found in places(board).items():
         parts = []
         for ranked, row in found:
             where = (task, ranked.standing.dataset)
-            parts.append(
-                _part(board, ranked, row) | {"link": links[where], "scores": _scores(ranked, row, heads[where])}
-            )
+            parts.append(SimpleNamespace(**_part(board, ranked, row), link=links[where], scores=write[where](row)))
         card = dict(board.methods.get(digest, {}))
         yield (
             (task, method, digest),
@@ -78,89 +71,9 @@ def _part(board: Board, ranked: Ranked, row: int) -> dict[str, Any]:
 def command(ranked: Ranked, row: int) -> str:
     """The command line that runs this row's cells again."""
     about, standing = ranked.standing.rows[row], ranked.standing
-    selected = ranked.titles[row].split(" ε=")[0].split(" #")[0]
+    task, dataset, method = map(shlex.quote, (standing.task, standing.dataset, selector(about)))
     budget = f" --epsilon {about.epsilon:g}" if math.isfinite(about.epsilon) else ""
-    named = (
-        f"-{flag} {shlex.quote(name)}"
-        for flag, name in zip("tdm", (standing.task, standing.dataset, selected), strict=True)
-    )
-    return f"fourfold run {' '.join(named)}{budget} --seeds {standing.asked} --rerun all"
-
-
-def _scores(ranked: Ranked, row: int, heads: Heads) -> Markup:
-    """The table's lines, by family; within, metrics in the task's order, those of all records before those of groups.
-
-    They are joined here because a board of hundreds of methods has millions of these cells.
-    """
-    standing, summary = ranked.standing, ranked.summary
-    means, lows, highs = (each[row].tolist() for each in (summary.mean, summary.low, summary.high))
-    seeds, counts = standing.value[row].tolist(), standing.n[row].max(axis=1, initial=0).tolist()
-    lines, family = [], None
-    for column, named, head in heads:
-        if means[column] != means[column] and standing.columns[column][1] and not counts[column]:
-            continue  # a group that this row was never asked about
-        if named != family:
-            family = named
-            lines.append(
-                f'<tr class="family"><th scope="colgroup" colspan="{5 + len(standing.seeds)}">{escape(named)}</th></tr>'
-            )
-        cells = standing.columns[column][0] != "rung" and _line(
-            means[column], lows[column], highs[column], counts[column], seeds[column]
-        )
-        if not cells:
-            write = rung if standing.columns[column][0] == "rung" else spelled
-            none = means[column] != means[column]
-            between = escape(missing(ranked, row, column)) if none else interval(lows[column], highs[column])
-            cells = _cells(
-                write(means[column]),
-                between,
-                f"{counts[column]:,}" if counts[column] else "",
-                map(write, seeds[column]),
-            )
-        lines.append(f"<tr>{head}{cells}</tr>")
-    return Markup("\n".join(lines))
-
-
-def _cells(*parts: str | Iterable[str]) -> str:
-    *first, last = parts
-    return "<td>" + "</td><td>".join([*first, *last]) + "</td>"  # type: ignore[list-item]
-
-
-@cache
-def _usual(seeds: int, decimals: int, bounded: bool) -> str:
-    """A line's cells with room for mean, interval, count and seeds."""
-    mean, low, high, *each = (f"{{{place}:.{decimals}f}}" for place in (0, 1, 2, *range(4, 4 + seeds)))
-    return _cells(mean, f"{low} – {high}" if bounded else "", "{3:,}", each)
-
-
-def _line(mean: float, low: float, high: float, count: int, seeds: list[float]) -> str:
-    """A line of plain positive numbers, all there, written with the decimals of their mean; '' for any other line."""
-    total = sum(seeds)  # NaN where one is missing
-    if low < 0.0005 or not (
-        0.0005 <= mean < 100 and count and total == total and min(seeds) >= 0.0005 and max(seeds) < 1000
-    ):
-        return ""
-    return _usual(len(seeds), 3 if mean < 1 else 2 if mean < 10 else 1, high > low).format(
-        mean, low, high, count, *seeds
-    )
-
-
-def _heads(ranked: Ranked) -> Heads:
-    places = {metric: place for place, metric in enumerate(ranked.metrics)}
-    found = []
-    for column, (name, group) in enumerate(ranked.standing.columns):
-        metric = ranked.metric(name)
-        family = FAMILIES.index(metric["family"]) if metric["family"] in FAMILIES else len(FAMILIES)
-        unit = f", {escape(metric['unit'])}" if metric["unit"] else ""
-        head = (
-            f'<th scope="row" class="name" title="{escape(metric["doc"])}">{escape(metric["title"])}{unit} '
-            f'<span class="arrow">{ARROWS.get(metric["better"], "")}</span></th>'
-            f'<td class="text">{escape(group or "all")}</td>'
-        )
-        found.append(
-            ((family, places.get(name, len(places)), name, group), (column, metric["family"] or "other", head))
-        )
-    return [line for _, line in sorted(found)]
+    return f"fourfold run -t {task} -d {dataset} -m {method}{budget} --seeds {standing.asked} --rerun all"
 
 
 def _provenance(board: Board, cells: Sequence[str]) -> list[tuple[str, str]]:
