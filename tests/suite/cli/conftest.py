@@ -61,12 +61,26 @@ def command() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
+def alone() -> tuple[str, ...]:
+    """The words before a command that give it a network with ``lo`` alone: Ray listens on every interface there is.
+
+    None where this user may not make a network, as Ray asks for a token anyway.
+    """
+    words = ("unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    if not shutil.which("unshare") or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        return ()
+    return words
+
+
+@pytest.fixture(scope="session")
 def anywhere(environment: Mapping[str, str]) -> Run:
     """Runs ``fourfold`` with the given words: ``anywhere(folder, "ls", FOURFOLD_SEEDS="3")``."""
 
-    def run(folder: Path, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        folder: Path, *words: str, before: tuple[str, ...] = (), **changes: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*FOURFOLD, *words],
+            [*before, *FOURFOLD, *words],
             cwd=folder,
             env=dict(environment) | changes,
             capture_output=True,
@@ -82,8 +96,8 @@ def anywhere(environment: Mapping[str, str]) -> Run:
 def fourfold(anywhere: Run, tmp_path: Path) -> Run:
     """Runs ``fourfold`` in this test's folder."""
 
-    def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return anywhere(tmp_path, *words, **changes)
+    def run(*words: str, before: tuple[str, ...] = (), **changes: str) -> subprocess.CompletedProcess[str]:
+        return anywhere(tmp_path, *words, before=before, **changes)
 
     return run
 

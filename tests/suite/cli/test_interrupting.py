@@ -1,7 +1,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,11 +14,11 @@ WORDS = ("run", "-t", "coins", "-m", "coin-sleeper[seconds=0.6]", "--seeds", "6"
 
 
 def interrupted(
-    words: tuple[str, ...], folder: Path, environment: Mapping[str, str], number: int
+    command: tuple[str, ...], folder: Path, environment: Mapping[str, str], number: int
 ) -> tuple[int, str, str]:
     """Start a campaign, and once two of its cells are done send it, and whatever shares its terminal, a signal."""
     with subprocess.Popen(
-        [sys.executable, "-u", "-P", "-m", "fourfold.suite.cli", *words],
+        command,
         cwd=folder,
         env=dict(environment),
         text=True,
@@ -45,25 +44,33 @@ def interrupted(
 @pytest.mark.parametrize("backend", ["serial", "process", pytest.param("ray", marks=pytest.mark.ray)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_campaign_goes_on_with_the_same_command(
-    fourfold: Run, environment: Mapping[str, str], tmp_path: Path, backend: str, number: int
+    fourfold: Run,
+    command: tuple[str, ...],
+    alone: tuple[str, ...],
+    environment: Mapping[str, str],
+    tmp_path: Path,
+    backend: str,
+    number: int,
 ) -> None:
-    words = (*WORDS, "--backend", backend)
-    code, said, complained = interrupted(words, tmp_path, environment, number)
+    words, before = (*WORDS, "--backend", backend), alone if backend == "ray" else ()
+    code, said, complained = interrupted((*before, *command, *words), tmp_path, environment, number)
     assert code == 130, complained
     assert "interrupted; the same command does the rest" in complained
     assert "Traceback" not in complained
     assert "ok, in " in said
     done = len(list((tmp_path / "results" / "cells").rglob("*.parquet")))
     assert 2 <= done < 6
-    again = fourfold(*words)
+    again = fourfold(*words, before=before)
     assert again.returncode == 0, again.stderr
     assert f"{6 - done} cells to run, {done} cached" in again.stdout
     assert len(list((tmp_path / "results" / "cells").rglob("*.parquet"))) == 6
 
 
-def test_what_was_left_half_written_is_no_cell(fourfold: Run, environment: Mapping[str, str], tmp_path: Path) -> None:
+def test_what_was_left_half_written_is_no_cell(
+    fourfold: Run, command: tuple[str, ...], environment: Mapping[str, str], tmp_path: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-u", "-P", "-m", "fourfold.suite.cli", *WORDS, "--backend", "serial"],
+        [*command, *WORDS, "--backend", "serial"],
         cwd=tmp_path,
         env=dict(environment),
         text=True,

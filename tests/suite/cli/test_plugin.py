@@ -27,11 +27,10 @@ def test_its_board_needs_it_no_more(fourfold: Run, answer: Run, results: Path) -
 
 
 @pytest.mark.ray
-def test_it_runs_on_a_local_ray(fourfold: Run, answer: Run, results: Path, tmp_path: Path) -> None:
+def test_it_runs_on_a_local_ray(fourfold: Run, answer: Run, results: Path, alone: tuple[str, ...]) -> None:
     key = str(results / "key")
-    done = fourfold(
-        "run", "-t", "coins", "-m", "coin-slope", "--seeds", "3", "-r", "rayed", "--key", key, "--workers", "2"
-    )
+    words = ("run", "-t", "coins", "-m", "coin-slope", "--seeds", "3", "-r", "rayed", "--key", key, "--workers", "2")
+    done = fourfold(*words, before=alone)
     assert done.returncode == 0, done.stderr + done.stdout
     merged = answer(fourfold("merge", "rayed", "-o", "results", "--json"))
     assert (merged["present"], merged["conflicts"]) == (3, [])
