@@ -50,6 +50,9 @@ def run(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
         loop = scheduler.run.remote()
         try:
             for event in _polled(ray, scheduler, loop):
+                if isinstance(event, str):
+                    setting.tell(event)
+                    continue
                 if isinstance(event, Finished):
                     key = event.result.cell.task, event.result.cell.dataset
                     left[key] -= 1
@@ -86,8 +89,8 @@ def _datasets(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     return [(job.cell.task, job.cell.dataset) for job in jobs]
 
 
-def _polled(ray: Any, scheduler: Any, loop: Any) -> Iterator[Event]:
-    """Pass on the Scheduler's events until it is done, or raise what ended it."""
+def _polled(ray: Any, scheduler: Any, loop: Any) -> Iterator[Event | str]:
+    """Pass on the Scheduler's events, and the lines it tells, until it is done, or raise what ended it."""
     try:
         while True:
             for event in ray.get(scheduler.events.remote()):
@@ -124,12 +127,12 @@ class Collector:
 class Evaluator:
     """Scores cells on one node, one at a time. Methods and environments that it unpacks serve the node's others too."""
 
-    def __init__(self, key: bytes, campaign: str) -> None:
+    def __init__(self, key: bytes, campaign: str, scheduler: Any, node: str) -> None:
         self._shared = Path(tempfile.gettempdir()) / f"fourfold-{campaign}"
         self._shared.mkdir(mode=0o700, exist_ok=True)
         self._own = tempfile.mkdtemp(dir=self._shared)
         tempfile.tempdir = self._own
-        self._worker = Worker(key, self._shared, self._fetched)
+        self._worker = Worker(key, self._shared, self._fetched, lambda text: scheduler.tell.remote(f"{node}: {text}"))
         self._packs: dict[str, Pack] = {}
         self._data: Any = None
 
@@ -191,6 +194,7 @@ class Scheduler:
         import ray
 
         self._ray, self._collector, self._packs, self._data = ray, collector, packs, data
+        self._myself = ray.get_runtime_context().current_actor
         self._birth = key, secrets.token_hex(8)  # The campaign's name on every node, which nobody can guess.
         self._workers, self._patience = workers or len(jobs), patience
         self._surveyed, self._waited = 0.0, time.monotonic()
@@ -201,18 +205,22 @@ class Scheduler:
         self._slots: list[_Slot] = []
         self._busy: dict[Any, tuple[_Slot, Task]] = {}
         self._writing: dict[Any, tuple[Result, str]] = {}
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | str | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._made = 0
 
-    def events(self) -> list[Event | None]:
-        """What happened since this was last asked, waiting a moment for it; None comes last of all."""
-        found = []
+    def events(self) -> list[Event | str | None]:
+        """What happened or was told since this was last asked, waiting a moment for it; None comes last of all."""
+        found: list[Event | str | None] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._events.get(timeout=_POLL))
             while True:
                 found.append(self._events.get_nowait())
         return found
+
+    def tell(self, text: str) -> None:
+        """Pass on a line for people."""
+        self._events.put(text)
 
     def stop(self) -> None:
         """Let ``run`` end soon."""
@@ -303,7 +311,7 @@ class Scheduler:
         self._made += 1
         node = self._nodes[task.node]
         actor = _actor(self._ray, Evaluator, num_cpus=task.need.cpus, num_gpus=task.need.gpus, max_concurrency=2,
-                       **_pinned(self._ray, node.id)).remote(*self._birth)
+                       **_pinned(self._ray, node.id)).remote(*self._birth, self._myself, node.name)
         self._slots.append(_Slot(actor, f"{node.name}/{self._made}", task.node, task.need, share))
         return self._slots[-1]
 

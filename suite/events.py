@@ -13,7 +13,8 @@ class Setting:
     """Where and how jobs run. results: the store's folder; cache: the datasets'; scratch: methods, environments.
 
     workers: how many cells at once (None: as many as fit). address: a running Ray cluster's ('' = start a local one).
-    estimate: seconds a cell will take, learned from the store.
+    estimate: seconds a cell will take, learned from the store. tell: shows a line to whoever watches, such as that an
+    environment is being built.
     """
 
     results: Path
@@ -24,6 +25,7 @@ class Setting:
     workers: int | None = None
     address: str = ""
     command: str = ""
+    tell: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Running, Share, Task
 from fourfold.suite.warm import GuestLost
-from fourfold.suite.worker import AGAIN, RESULT, STOP, Worker, keep, loader
+from fourfold.suite.worker import AGAIN, RESULT, STOP, TOLD, Worker, keep, loader
 
 
 class WorkerError(RuntimeError):
@@ -34,7 +34,7 @@ def serial(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
     Raises StoreError and DatasetError. Closing it ends the guest; what was finished is in the store.
     """
     store.create(setting.results)
-    with Worker(setting.key, setting.scratch, loader(setting.cache)) as worker:
+    with Worker(setting.key, setting.scratch, loader(setting.cache), setting.tell) as worker:
         for job in schedule.longest_first(jobs, lambda cell: schedule.UNKNOWN):
             yield Started(job.cell, "serial")
             for attempt in range(1, schedule.ATTEMPTS + 1):
@@ -78,6 +78,8 @@ def _attend(crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting) -> Ite
     task, (said, what) = hand.task, hand.listen()
     if hand.dead:
         crew.replace(hand)
+    if said == TOLD:
+        setting.tell(what)
     if said == STOP:
         raise what
     if said == AGAIN and task and queue.again(task):
@@ -126,7 +128,9 @@ class _Hand:
             if not self.ready:
                 return STOP, WorkerError(f"a worker process {ended} before it was ready; what it printed is above")
             return AGAIN, f"the worker process {ended}"
-        self.ready, self.task = True, None
+        self.ready = True
+        if said != TOLD:
+            self.task = None
         return said, what
 
     def close(self) -> None:
@@ -191,7 +195,7 @@ class _Crew:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         try:
             for hand in self._hands:
-                if hand.task and hand.link.poll(0):  # Finished, though nobody looked.
+                while hand.task and hand.link.poll(0):  # Finished, though nobody looked.
                     said, what = hand.listen()
                     if said == RESULT:
                         keep(what, self._setting.results, self._setting.command)

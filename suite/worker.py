@@ -22,8 +22,8 @@ from fourfold.suite.datasets import DatasetError
 from fourfold.suite.evaluate import Evaluator, Job, Result, lost
 from fourfold.suite.warm import GuestLost
 
-READY, RESULT, AGAIN, STOP = "ready", "result", "again", "stop"
-"""What a worker process says: it is ready; a Result; why to try this job again; an error that ends the campaign."""
+READY, TOLD, RESULT, AGAIN, STOP = "ready", "told", "result", "again", "stop"
+"""What a worker process says: it is ready; a line for people; a Result; why to try a job again; an error to end with."""
 
 _DATASETS = 2  # Loaded ones that a worker keeps.
 
@@ -36,10 +36,11 @@ class Worker:
     """Scores cells one after the other, with each dataset loaded once; a context manager.
 
     scratch: a folder of its own machine, for unpacked methods. load: reads a dataset, given its task and its name.
+    tell: hears how the building of an environment goes.
     """
 
-    def __init__(self, key: bytes, scratch: Path, load: Callable[[str, str], Any]) -> None:
-        self._evaluator, self._load = Evaluator(key, scratch), load
+    def __init__(self, key: bytes, scratch: Path, load: Callable[[str, str], Any], tell: Callable[[str], None]) -> None:
+        self._evaluator, self._load = Evaluator(key, scratch, tell), load
         self._data: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def run(self, job: Job) -> Result:
@@ -106,7 +107,7 @@ def main(descriptor: int) -> None:
     tempfile.tempdir = str(folder)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(link, jobs, folder), daemon=True).start()
-    with Worker(key, scratch, loader(cache)) as worker:
+    with Worker(key, scratch, loader(cache), lambda text: link.send((TOLD, text))) as worker:
         link.send((READY, None))
         while True:
             link.send(_outcome(worker, jobs.get()))

@@ -224,8 +224,9 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
     jobs, slots = planned.plan.todo, 1 if orders.backend == "serial" else orders.workers or 1
     backend = campaign.backend(orders.backend)
     progress = display.Progress(jobs, planned.estimate, planned.learned, slots)
+    shown = display.display(orders.display, progress)
     options.say(f"{len(jobs)} cells to run, {len(planned.plan.cached)} cached")
-    with _interruptible():
+    with _interruptible() as listen:
         try:
             campaign.prepare(planned, orders.results)
             setting = Setting(
@@ -237,9 +238,11 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
                 orders.workers,
                 orders.address,
                 shlex.join(["fourfold", *sys.argv[1:]]),
+                shown.show,
             )
-            with closing(backend(jobs, setting)) as events, display.display(orders.display, progress) as shown:  # type: ignore[type-var]
+            with closing(backend(jobs, setting)) as events, shown:  # type: ignore[type-var]
                 for event in events:
+                    listen()
                     shown.take(event)
         except (KeyboardInterrupt, SystemExit) as ending:
             if isinstance(ending, SystemExit) and ending.code != signal.SIGTERM:  # Ray makes that one of the signal.
@@ -269,14 +272,18 @@ def _summarize(progress: Any, orders: Orders) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end a campaign as Ctrl-C does."""
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end a campaign as Ctrl-C does; what is yielded makes it so again after Ray, as it starts, took it."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, end)
+
+    before = signal.getsignal(signal.SIGTERM)
+    listen()
     try:
-        yield
+        yield listen
     finally:
         signal.signal(signal.SIGTERM, before)
