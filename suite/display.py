@@ -106,12 +106,19 @@ class Display(AbstractContextManager["Display"]):
         """Note and show what happened."""
         self.progress.take(event)
         if isinstance(event, Finished):
-            self.show(f"{self.progress.done:>{len(str(self.progress.total))}}/{self.progress.total}  {line(event)}")
+            done, total = self.progress.done, self.progress.total
+            left = self.progress.left() if done < total else None
+            rest = f"  (about {duration(left)} left)" if left is not None else ""
+            self._print(f"{done:>{len(str(total))}}/{total}  {line(event)}{rest}", failed=event.result.status != "ok")
         elif isinstance(event, Retried):
-            self.show(f"again: {where(event.cell)}: {spoken(event.reason, 200)}")
+            self.show(f"again: {where(event.cell)}: {event.reason}")
 
     def show(self, text: str) -> None:
-        """Show one line."""
+        """Show one line of what goes on besides, whoever said it."""
+        self._print(spoken(text, 300))
+
+    def _print(self, text: str, failed: bool = False) -> None:
+        """Print one line."""
 
     def __enter__(self) -> Self:
         return self
@@ -123,10 +130,8 @@ class Display(AbstractContextManager["Display"]):
 class Plain(Display):
     """A line an event, and nothing but text."""
 
-    def show(self, text: str) -> None:
-        """Print one line."""
-        left = self.progress.left() if self.progress.done < self.progress.total else None
-        print(text + (f"  (about {duration(left)} left)" if left is not None else ""), flush=True)
+    def _print(self, text: str, failed: bool = False) -> None:
+        print(text, flush=True)
 
 
 class Live(Display):
@@ -140,13 +145,10 @@ class Live(Display):
         self._console = Console(force_terminal=True, highlight=False)
         self._live = RichLive(console=self._console, get_renderable=self._status, refresh_per_second=4, transient=True)
 
-    def show(self, text: str) -> None:
-        """Print one line above what is under way."""
+    def _print(self, text: str, failed: bool = False) -> None:
         from rich.text import Text
 
-        words = text.split("  ")
-        style = "" if "ok" in words else "red"
-        self._console.print(Text(text, style), overflow="ellipsis", no_wrap=True)
+        self._console.print(Text(text, "red" if failed else ""), overflow="ellipsis", no_wrap=True)
 
     def _status(self) -> "Text":
         from rich.text import Text
