@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fourfold.leaderboard import ranking
+from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
 
@@ -30,6 +31,7 @@ class Ranked:
     titles: a row each, unique. tracks: the rows of one compete with each other alone. ranks: (rows, 2), first and
     last, zeros where not ranked. states: of each row ``ranked``, ``unranked`` (the dataset ranks nobody),
     ``incomplete``, ``failed`` (no cell ended well), ``undefined`` (the headline has no value) or ``refuted``, and why.
+    bounds: of each row the upper bound that its certificate rests on, NaN where there is none.
     """
 
     standing: Standing
@@ -39,6 +41,13 @@ class Ranked:
     tracks: npt.NDArray[np.object_]
     states: Sequence[tuple[str, str]]
     ranks: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.float64]
+
+    @cached_property
+    def certified(self) -> npt.NDArray[np.bool_]:
+        """The rows whose gap is within the task's tolerance at 95 % confidence."""
+        certificate = self.task.get("certificate") or {"within": -1.0}
+        return np.asarray(self.bounds <= float(certificate["within"]))
 
     @cached_property
     def headline(self) -> dict[str, Any]:
@@ -180,7 +189,8 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
     ]
     ranked = np.array([state == "ranked" for state, _ in states], bool)
     ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
-    return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks)
+    bounds = upper_bounds(standing, task.get("certificate"))
+    return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks, bounds)
 
 
 def _complete(standing: Standing, summary: Summary, headline: str) -> npt.NDArray[np.bool_]:

@@ -97,6 +97,7 @@ def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
         rank = ranked.rank(row) or f'<span title="{escape(why)}">{DASH}</span>'
         track = "" if ranked.tracks[row] == first else f' <span class="tag">{escape(ranked.tracks[row])}</span>'
         badge = "" if ranked.sound[row] else f' <span class="badge {state}" title="{escape(why)}">{state}</span>'
+        badge += certified(ranked, row)
         head = f'<a href="{escape(links[row])}">{escape(ranked.titles[row])}</a>{track}{badge}'
         whisker = f'<i class="whisker" style="{whiskers[row]}"></i>' if whiskers[row] else ""
         lines.append(
@@ -106,6 +107,14 @@ def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
         )
         before = competes
     return Markup("\n".join(lines))
+
+
+def certified(ranked: Ranked, row: int) -> str:
+    """The mark of a row whose gap is certified; '' for any other."""
+    if not ranked.certified[row]:
+        return ""
+    why = f"over all seeds together the gap is at most {spelled(float(ranked.bounds[row]))} at 95 % confidence"
+    return f' <span class="tag sure" title="{why}">certified</span>'
 
 
 def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:

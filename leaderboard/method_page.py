@@ -73,7 +73,8 @@ def command(ranked: Ranked, row: int) -> str:
     about, standing = ranked.standing.rows[row], ranked.standing
     task, dataset, method = map(shlex.quote, (standing.task, standing.dataset, selector(about)))
     budget = f" --epsilon {about.epsilon:g}" if math.isfinite(about.epsilon) else ""
-    return f"fourfold run -t {task} -d {dataset} -m {method}{budget} --seeds {standing.asked} --rerun all"
+    seeds = "".join(f" --seed {seed}" for seed in standing.seeds[: standing.asked])
+    return f"fourfold run -t {task} -d {dataset} -m {method}{budget}{seeds} --rerun all"
 
 
 def _provenance(board: Board, cells: Sequence[str]) -> list[tuple[str, str]]:

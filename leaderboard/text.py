@@ -69,6 +69,7 @@ def _markdown(ranked: Ranked) -> str:
         state, why = ranked.states[row]
         told = state if state in ("ranked", "unranked") else f"{state}: {why}"
         track = f" ({ranked.tracks[row]})" if len(set(ranked.tracks)) > 1 else ""
+        told += ", certified" if ranked.certified[row] else ""
         lines.append(_line([ranked.rank(row) or "—", ranked.titles[row] + track, *values, told]))
     return "\n".join(lines)
 
@@ -106,6 +107,7 @@ def csv(board: Board) -> str:
         "state",
         "rank_first",
         "rank_last",
+        "certified",
         "family",
         "metric",
         "group",
@@ -143,6 +145,7 @@ def _records(board: Board) -> Iterator[dict[str, Any]]:
                 "state": ranked.states[row][0],
                 "rank_first": first,
                 "rank_last": last,
+                "certified": bool(ranked.certified[row]),
             }
             for column, (metric, group) in enumerate(standing.columns):
                 yield shared | {

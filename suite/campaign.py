@@ -82,6 +82,7 @@ def task_card(task: Task) -> dict[str, Any]:
         "headline": task.headline,
         "shown": list(task.shown),
         "unranked": sorted(task.unranked),
+        "certificate": asdict(task.certificate) if task.certificate else None,
         "embedded": task.embedded,
         "declares": {name: list(values) for name, values in task.declares.items()},
         "metrics": [asdict(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],

@@ -72,8 +72,8 @@ PRIVACY = (
         "refuted",
         "privacy",
         "lower",
-        "1 where the audit exceeds the claimed or accounted epsilon, or the ledger "
-        "exceeds the claim; such a row does not rank.",
+        "1 where the audit, at 99 % confidence a cell, exceeds the claimed or accounted epsilon, or the ledger exceeds "
+        "the claim; such a row does not rank.",
         low=0,
         high=1,
     ),
@@ -132,6 +132,9 @@ COST = (
     ),
 )
 
+REFUTING = 0.99
+"""The confidence at which an audit refutes: five seeds then refute an honest method in 5 % of campaigns at most."""
+
 RUNGS = ("none", "claimed", "accounted", "verified")
 
 
@@ -140,8 +143,11 @@ def privacy_scores(cell: Cell, private: bool, ledger: Sequence[Mechanism], score
     coin, membership, m = scored.coin, scored.membership, len(scored.coin)
     claimed = cell.budget.epsilon if private and np.isfinite(cell.budget.epsilon) else None
     accounted = accountant.accounted_epsilon(ledger, cell.budget.delta)
-    audited = privacy.audited_epsilon(membership, coin, cell.budget.delta).value if m else None
-    rung, refuted = accountant.backing(claimed, accounted.epsilon if accounted else None, audited)
+    audited, refuting = (
+        privacy.audited_epsilon(membership, coin, cell.budget.delta, level).value if m else None
+        for level in (0.95, REFUTING)
+    )
+    rung, refuted = accountant.backing(claimed, accounted.epsilon if accounted else None, refuting)
     auc = (privacy.leakage_auc(membership, coin) if m else None) or (None, None, None)
     tpr = (privacy.tpr_at_fpr(membership, coin, 0.01) if m else None) or (None, None, None)
     return [

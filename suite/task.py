@@ -53,6 +53,19 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What a task certifies: a gap between two groups, each outcome by itself, within a tolerance.
+
+    metric: one whose groups are ``group,outcome``, with a rate as value and its records as n. within: the tolerance.
+    seeds: how many seeds in a row rest on different records, so that their counts add up.
+    """
+
+    metric: str
+    within: float
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Want:
     """The answer an ask must bring: a finite float array of this shape, each value within [low, high]."""
 
@@ -137,6 +150,8 @@ class Task(ABC):
     """The metrics a table shows before it is asked for more; the headline first."""
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """What a method may declare for this task as a class attribute, and its values; the first is assumed."""
+    certificate: ClassVar[Certificate | None] = None
+    """What a board certifies of a method over all its seeds together, if anything."""
     unranked: ClassVar[frozenset[str]] = frozenset()
     """Datasets too small to separate methods: scored and shown, never ranked."""
 

@@ -23,7 +23,7 @@ from fourfold.suite.evaluate import Evaluator, Job, Result, lost
 from fourfold.suite.warm import GuestLost
 
 READY, TOLD, RESULT, AGAIN, STOP = "ready", "told", "result", "again", "stop"
-"""What a worker process says: it is ready; a line for people; a Result; why to try a job again; an error to end with."""
+"""What a worker process says: it is ready; a line for people; a Result; why to try a job again; an error to end on."""
 
 _DATASETS = 2  # Loaded ones that a worker keeps.
 

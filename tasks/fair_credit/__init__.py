@@ -8,9 +8,11 @@ import numpy as np
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
-from fourfold.suite.task import Draw, Metric, Problem, Scored, Task
+from fourfold.suite.task import Certificate, Draw, Metric, Problem, Scored, Task
 from fourfold.tasks.fair_credit import loaders, simulated
 from fourfold.tasks.fair_credit.measures import METRICS
+from fourfold.tasks.fair_credit.problem import FOLDS, with_twins
+from fourfold.tasks.fair_credit.problem import draw as problem
 
 
 class FairCredit(Task):
@@ -48,18 +50,15 @@ class FairCredit(Task):
         "track": ("blind", "aware"),
         "returns": ("probability", "decision"),
     }
+    certificate = Certificate("approval_fair", Budget.fairness_tolerance, FOLDS)
     unranked = frozenset({"german"})
 
     def load(self, dataset: str, cache: Path) -> Any:
         """Read a dataset and number its duplicate rows."""
-        from fourfold.tasks.fair_credit.problem import with_twins
-
         return with_twins(simulated.load() if dataset == "simulated" else loaders.load(dataset, cache))
 
     def draw(self, data: Any, draw: Draw, declared: Mapping[str, str], *, small: bool = False) -> Problem:
         """Draw folds, canaries and coins; see ``problem.draw``."""
-        from fourfold.tasks.fair_credit.problem import draw as problem
-
         return problem(data, draw, declared["track"] == "aware", 1500 if small else None)
 
     def score(

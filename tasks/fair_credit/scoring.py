@@ -79,20 +79,16 @@ def _headline(
     data: CreditData, rows: npt.NDArray[np.int64], approve: Floats, weights: npt.NDArray[Any]
 ) -> Iterator[Score]:
     label, pair = data.label[rows], compared(data)[rows]
-    counts, again = (fairness.confusion(label, approve, pair, 2, each) for each in (None, weights))
+    counts = fairness.confusion(label, approve, pair, 2)
     decided = accuracy.net_benefit_from_counts(accuracy.decision_counts(label, approve, weights))
     yield _with("net_benefit_fair", accuracy.net_benefit(label, approve), decided, len(rows))
-    yield Score(
-        "equalized_odds_fair",
-        _defined(fairness.equalized_odds_difference(counts, SMALLEST)),
-        high=_defined(fairness.equalized_odds_upper_bound(counts, SMALLEST)),
-        n=int(counts.sum()),
-    )
-    for metric, of in (("gap_good_fair", fairness.GOOD), ("gap_bad_fair", fairness.BAD)):
-        gap = _defined(fairness.signed_gaps(fairness.approval_rate(counts, of, SMALLEST))[0])
-        yield _with(
-            metric, gap, fairness.signed_gaps(fairness.approval_rate(again, of))[:, 0], int(counts[:, of].sum())
-        )
+    gap = _defined(fairness.equalized_odds_difference(counts, SMALLEST))
+    most = _defined(fairness.equalized_odds_upper_bound(counts, SMALLEST))
+    yield Score("equalized_odds_fair", gap, high=most, n=int(counts.sum()))
+    for place, value in enumerate(data.compared):
+        for of, outcome in ((fairness.GOOD, "good"), (fairness.BAD, "bad")):
+            refused, approved = counts[place, of].tolist()
+            yield _share("approval_fair", approved, refused + approved, f"{value},{outcome}", 1)
 
 
 def _with(metric: str, value: float | None, replicates: Floats, n: int) -> Score:
@@ -230,12 +226,15 @@ def _rates(counts: Floats, group: str, smallest: int) -> Iterator[Score]:
         ("approval_good", counts[0]),
         ("approval_bad", counts[1]),
     ):
-        n = float(part.sum())
-        if n < max(smallest, 1):
-            yield Score(metric, None, n=round(n), group=group)
-            continue
-        low, high = bootstrap.wilson_interval(part[1], n)
-        yield Score(metric, float(part[1] / n), float(low), float(high), round(n), group)
+        yield _share(metric, float(part[1]), float(part.sum()), group, smallest)
+
+
+def _share(metric: str, part: float, whole: float, group: str, smallest: int) -> Score:
+    """A share with Wilson's interval; undefined where it rests on fewer than ``smallest`` records, or none."""
+    if whole < max(smallest, 1):
+        return Score(metric, None, n=round(whole), group=group)
+    low, high = bootstrap.wilson_interval(part, whole)
+    return Score(metric, part / whole, float(low), float(high), round(whole), group)
 
 
 def _defined(value: Any) -> float | None:
