@@ -12,7 +12,7 @@ run: $(VENV)/with-all
 	$(BIN)/fourfold board --results results
 
 test: $(VENV)/with-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/with-test
 	$(BIN)/ruff check .
