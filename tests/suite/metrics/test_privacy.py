@@ -103,7 +103,7 @@ def tied(rng, m):
 
 
 @pytest.mark.parametrize(
-    ("attack", "truth"), [(separated, ndtr(math.sqrt(0.5))), (some_memorized, 0.55), (tied, 0.7)], ids=lambda x: str(x)
+    ("attack", "truth"), [(separated, ndtr(math.sqrt(0.5))), (some_memorized, 0.55), (tied, 0.7)]
 )
 @pytest.mark.parametrize("m", [30, 300])
 def test_auc_interval_covers_the_truth(attack, truth, m):
