@@ -41,16 +41,12 @@ class Campaign:
     learned: bool
 
 
-def planned(
-    request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing", seeds: Sequence[int] = ()
-) -> Campaign:
-    """Hold a request against a results folder, and write nothing. seeds: exactly these, instead of the request's.
+def planned(request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing") -> Campaign:
+    """Hold a request against a results folder, and write nothing.
 
     Raises UnknownName, PackError, DatasetError or StoreError.
     """
-    if seeds:
-        request = plan.Request(**vars(request) | {"seeds": max(seeds) + 1})
-    jobs = [job for job in plan.jobs(request, key, cache) if not seeds or job.cell.seed in seeds]
+    jobs = plan.jobs(request, key, cache)
     statuses = store.statuses(results)
     history = schedule.history(results)
     return Campaign(plan.compare(jobs, statuses, rerun), statuses, schedule.estimator(history), len(history) > 0)

@@ -20,13 +20,14 @@ RERUN = ("missing", "failed", "all")
 class Request:
     """What a user asks for. Empty tasks, datasets or methods: all tasks, their embedded datasets, all their methods.
 
-    epsilons: the budgets that private methods run at; the others run at none. time_limit: seconds a cell.
+    seeds: the numbers of the draws to run on. epsilons: the budgets that private methods run at; the others run at
+    none. time_limit: seconds a cell.
     """
 
     tasks: Sequence[str] = ()
     datasets: Sequence[str] = ()
     methods: Sequence[str] = ()
-    seeds: int = 5
+    seeds: Sequence[int] = tuple(range(5))
     epsilons: Sequence[float] = EPSILONS
     delta: float = 1e-5
     time_limit: float = 3600.0
@@ -56,7 +57,7 @@ def jobs(request: Request, key: bytes, cache: Path) -> list[Job]:
             for epsilon in epsilons:
                 made += [
                     _job(task, dataset, checksum, pack, parameters, float(epsilon), seed, request, key)
-                    for seed in range(request.seeds)
+                    for seed in request.seeds
                 ]
     return list({job.cell.id: job for job in made}.values())
 

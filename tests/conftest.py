@@ -42,7 +42,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
 
     def jobs(*methods: str, seeds: int = 3, datasets: Sequence[str] = ("tiny",), time_limit: float = 60) -> list[Job]:
         chosen = [f"{home}/toy_methods.py:{method}" for method in methods]
-        request = plan.Request(["toy"], datasets, chosen, seeds, time_limit=time_limit)
+        request = plan.Request(["toy"], datasets, chosen, range(seeds), time_limit=time_limit)
         return plan.jobs(request, KEY, Path(home))
 
     with pytest.MonkeyPatch.context() as patch:

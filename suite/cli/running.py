@@ -35,7 +35,7 @@ _OPTIONS = (
         "--seed",
         "only",
         multiple=True,
-        type=click.IntRange(0, 9999),
+        type=click.IntRange(0, 2**31 - 1),  # as the store's column takes
         metavar="K",
         help="Run exactly this seed; may be repeated.",
     ),
@@ -93,7 +93,6 @@ _NO_KEY = b"that of a plan which nobody runs"
 class Orders:
     """How ``run`` and ``submit`` do it, as given on the command line."""
 
-    only: tuple[int, ...]
     results: Path
     key: Path | None
     backend: str
@@ -129,6 +128,7 @@ def run(
     methods: tuple[str, ...],
     datasets: tuple[str, ...],
     seeds: int,
+    only: tuple[int, ...],
     epsilons: tuple[float, ...],
     time_limit: float,
     **orders: Any,
@@ -139,7 +139,9 @@ def run(
     """
     from fourfold.suite import plan
 
-    request = plan.Request(tasks, datasets, methods, seeds, epsilons or plan.EPSILONS, time_limit=time_limit)
+    request = plan.Request(
+        tasks, datasets, methods, only or range(seeds), epsilons or plan.EPSILONS, time_limit=time_limit
+    )
     return _score(request, Orders(**orders))
 
 
@@ -147,7 +149,13 @@ def run(
 @click.argument("path", metavar="PATH")
 @_scoring
 def submit(
-    path: str, datasets: tuple[str, ...], seeds: int, epsilons: tuple[float, ...], time_limit: float, **orders: Any
+    path: str,
+    datasets: tuple[str, ...],
+    seeds: int,
+    only: tuple[int, ...],
+    epsilons: tuple[float, ...],
+    time_limit: float,
+    **orders: Any,
 ) -> int:
     """Check a method, pack it by its content, and score it. PATH: its file or folder, also as path[parameter=value]."""
     from fourfold.suite import plan, registry
@@ -159,7 +167,9 @@ def submit(
         return USAGE
     for line in described(pack):
         options.say(line)
-    request = plan.Request([pack.task], datasets, [path], seeds, epsilons or plan.EPSILONS, time_limit=time_limit)
+    request = plan.Request(
+        [pack.task], datasets, [path], only or range(seeds), epsilons or plan.EPSILONS, time_limit=time_limit
+    )
     return _score(request, Orders(**orders))
 
 
@@ -178,7 +188,7 @@ def _planned_and_run(request: "Request", orders: Orders, scratch: Path) -> int:
     if not place.exists() and not orders.dry_run:
         campaign.store.create(orders.results)
     key = _NO_KEY if orders.dry_run and not place.exists() else campaign.read_key(place)
-    planned = campaign.planned(request, orders.results, key, orders.cache, orders.rerun, orders.only)
+    planned = campaign.planned(request, orders.results, key, orders.cache, orders.rerun)
     if orders.dry_run:
         return _tell_plan(planned, orders, named=key != _NO_KEY)
     if not planned.plan.todo:

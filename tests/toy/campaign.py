@@ -1,7 +1,7 @@
 """A campaign in a process of its own, for tests that kill it: ``campaign.py BACKEND HOME FOLDER CELLS``.
 
-HOME holds the toy package; FOLDER takes results; CELLS is JSON: a list of (method, dataset, seeds). Prints a line an
-event, its kind, method and reason, and for Ray the address of its control store.
+HOME holds the toy package; FOLDER takes results; CELLS is JSON: a list of (method, dataset, number of seeds). Prints a
+line an event, its kind, method and reason, and for Ray the address of its control store.
 """
 
 import json
@@ -18,7 +18,7 @@ BACKENDS = {"serial": local.serial, "process": local.process, "ray": cluster.run
 
 def jobs(home: str, cells: list[tuple[str, str, int]]) -> list[Job]:
     """The jobs of these cells."""
-    requests = [plan.Request(["toy"], [dataset], [f"{home}/toy_methods.py:{method}"], seeds, time_limit=90)
+    requests = [plan.Request(["toy"], [dataset], [f"{home}/toy_methods.py:{method}"], range(seeds), time_limit=90)
                 for method, dataset, seeds in cells]
     return [job for request in requests for job in plan.jobs(request, KEY, Path(home))]
 
