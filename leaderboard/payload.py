@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from fourfold.leaderboard.board import Ranked
 from fourfold.leaderboard.ranking import CONFIDENCE
@@ -92,9 +93,7 @@ def _by_seed(ranked: Ranked, column: int) -> npt.NDArray[np.float64]:
 
 
 def _student(seeds: int) -> list[float]:
-    from scipy.stats import t
-
-    return [round(float(t.ppf((1 + CONFIDENCE) / 2, count - 1)), 6) for count in range(2, seeds + 1)]
+    return [round(float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)), 6) for count in range(2, seeds + 1)]
 
 
 def _packed(values: npt.NDArray[Any], kind: str) -> str:

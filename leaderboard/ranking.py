@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 Floats = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
@@ -48,8 +49,6 @@ def beats_by_seeds(values: Floats, higher_is_better: bool) -> Bools:
 
     values: (rows, seeds), NaN where a cell is missing; such a row beats nothing. One seed tells nothing apart.
     """
-    from scipy.stats import t
-
     rows, seeds = values.shape
     known = np.asarray(~np.isnan(values).any(axis=1))
     if seeds < 2:
@@ -57,7 +56,7 @@ def beats_by_seeds(values: Floats, higher_is_better: bool) -> Bools:
     signed = np.where(known[:, None], values if higher_is_better else -values, 0.0)
     gaps = signed[:, None, :] - signed[None, :, :]
     error = gaps.std(axis=2, ddof=1) / np.sqrt(seeds)
-    beats: Bools = gaps.mean(axis=2) > t.ppf((1 + CONFIDENCE) / 2, seeds - 1) * error
+    beats: Bools = gaps.mean(axis=2) > stdtrit(seeds - 1, (1 + CONFIDENCE) / 2) * error
     return beats & known[:, None] & known[None, :]
 
 
@@ -98,12 +97,10 @@ def mean_intervals(value: Floats, low: Floats, high: Floats) -> tuple[Floats, Fl
     seed and vanishes for a method that repeats itself; the second alone ignores how a fit varies. NaN where neither is
     known.
     """
-    from scipy.stats import t
-
     known = ~np.isnan(value)
     count = known.sum(axis=-1)
     some = np.maximum(count, 1)
-    student = np.append([0.0, 0.0], t.ppf((1 + CONFIDENCE) / 2, np.arange(1, value.shape[-1])))
+    student = np.append([0.0, 0.0], stdtrit(np.arange(1, value.shape[-1]), (1 + CONFIDENCE) / 2))
     total = np.where(known, value, 0.0).sum(axis=-1)
     mean = np.where(count > 0, total / some, np.nan)
     with np.errstate(invalid="ignore"):

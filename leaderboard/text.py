@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.numerals import interval, spelled
@@ -247,8 +248,6 @@ def _find(ranked: Ranked, name: str) -> int | None:
 
 def difference(ranked: Ranked, first: int, second: int, column: int) -> Difference:
     """The paired difference of two rows of a standing in one metric; NaN where they share no seed."""
-    from scipy.stats import t
-
     standing, summary = ranked.standing, ranked.summary
     metric, group = standing.columns[column]
     value = np.where(standing.ok, standing.value[:, column], np.nan)[:, : standing.asked]
@@ -268,7 +267,7 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
         low, high = map(float, np.quantile(summary.replicates[first] - summary.replicates[second], edges))
         paired = "bootstrap"
     elif len(gaps) > 1:
-        reach = float(t.ppf((1 + CONFIDENCE) / 2, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
+        reach = float(stdtrit(len(gaps) - 1, (1 + CONFIDENCE) / 2) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
         low, high = mean - reach, mean + reach
     reading = (
         "worst of the seeds"

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr
 
 from fourfold.suite.method import Mechanism
@@ -117,6 +116,8 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     The root of Phi(mu/2 - epsilon/mu) - e^epsilon Phi(-mu/2 - epsilon/mu) = delta (Balle and Wang 2018, Theorem 8), or
     0 where even that leaves less than delta.
     """
+    from scipy.optimize import brentq
+
     bound = mu * (mu / 2 + math.sqrt(2 * math.log(1 / delta)))  # from Phi(-t) <= exp(-t^2 / 2) on the first term
     if mu > 1e4:  # there the two terms can no longer be told apart from rounding, and the bound is within a part in 1e3
         return bound

@@ -8,7 +8,6 @@ decision] with decision 1 = approved. What is undefined (one class only, or no r
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
 from scipy.special import betainc, betaincc
 
 from fourfold.suite.metrics.bootstrap import Floats, weighted_sums
@@ -55,6 +54,8 @@ def h_measure(label: npt.ArrayLike, p: npt.ArrayLike, weight: npt.ArrayLike | No
     approved where c > q. So the least loss is a sum over blocks of incomplete beta integrals, with no search over c.
     The R and Python packages named hmeasure take Beta(2, 1 + pi0/pi1) unless told otherwise: other values.
     """
+    from scipy.optimize import isotonic_regression
+
     _, good, bad = _masses(label, p, weight)
     kept = good + bad > 0
     good, bad = good[kept], bad[kept]

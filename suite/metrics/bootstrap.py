@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtri, pdtr, stdtrit
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ MINIMUM_DEFINED = 0.9
 
 _CHUNK = 1 << 22
 _QUANTILES = (np.arange(1 << 16) + 0.5) / (1 << 16)
-_WEIGHT_OF = np.searchsorted(stats.poisson.cdf(np.arange(9), 1), _QUANTILES).astype(np.uint8)
+_WEIGHT_OF = np.searchsorted(pdtr(np.arange(9), 1), _QUANTILES).astype(np.uint8)
 
 
 def poisson_weights(rng: np.random.Generator, replicates: int, n: int) -> npt.NDArray[np.uint8]:
@@ -125,7 +125,7 @@ def percentile_interval(replicates: npt.ArrayLike, level: float = 0.95) -> tuple
 def wilson_interval(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
     """Score interval of proportions, elementwise: (low, high), nan where n is 0 (Wilson 1927)."""
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    z = stats.norm.ppf((1 + level) / 2)
+    z = ndtri((1 + level) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = (x + z**2 / 2) / (n + z**2)
         half = z / (n + z**2) * np.sqrt(x * (n - x) / n + z**2 / 4)
@@ -153,7 +153,7 @@ def clustered_mean(replicates: npt.ArrayLike, rng: np.random.Generator) -> Float
     if clusters == 1:
         return mean + within
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=size)
-    stretch = np.sqrt(clusters / (clusters - 1)) * stats.t.ppf(0.975, clusters - 1) / stats.norm.ppf(0.975)
+    stretch = np.sqrt(clusters / (clusters - 1)) * stdtrit(clusters - 1, 0.975) / ndtri(0.975)
     # einsum, not @: a matrix product may round equal rows differently, and equal methods must tie.
     between = np.einsum("mc,bc->mb", centre - mean, drawn / clusters)
     return mean + stretch * between + within

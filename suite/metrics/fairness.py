@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import betaincinv
 
 from fourfold.suite.metrics.accuracy import approval, binary, calibration_error, expected_cost_from_counts
 from fourfold.suite.metrics.bootstrap import Floats, weighted_sums
@@ -245,6 +245,6 @@ def _clopper_pearson(successes: Floats, n: Floats, alpha: float) -> tuple[Floats
     """Exact one-sided limits, each at confidence 1 - alpha; a fractional count interpolates between whole ones."""
     failures = n - successes
     with np.errstate(invalid="ignore"):
-        low = np.where(successes > 0, stats.beta.ppf(alpha, np.maximum(successes, _ROUNDING), failures + 1), 0)
-        high = np.where(failures > 0, stats.beta.ppf(1 - alpha, successes + 1, np.maximum(failures, _ROUNDING)), 1)
+        low = np.where(successes > 0, betaincinv(np.maximum(successes, _ROUNDING), failures + 1, alpha), 0)
+        high = np.where(failures > 0, betaincinv(successes + 1, np.maximum(failures, _ROUNDING), 1 - alpha), 1)
     return low, high

@@ -10,9 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaln, log_expit, logit, ndtri
-from scipy.stats import binomtest, rankdata
 
 Estimate = tuple[float, float, float]
 """A value with the two ends of its 95 % interval."""
@@ -47,13 +45,16 @@ def leakage_auc(score: ArrayLike, coin: ArrayLike) -> Estimate | None:
     members, others = int(coin.sum()), int((~coin).sum())
     if not members or not others:
         return None
-    above = rankdata(score)[coin].sum() - members * (members + 1) / 2
-    value = float(above / (members * others))
+    out = np.sort(score[~coin])
+    twice_above = sum(np.searchsorted(out, score[coin], side).sum() for side in ("left", "right"))
+    value = float(twice_above / 2 / (members * others))
     return value, _auc_low(value, members, others), 1 - _auc_low(1 - value, members, others)
 
 
 def _auc_low(value: float, members: int, others: int) -> float:
     """The lower end; the variance is the same for an AUC and its complement, so the upper end follows from it."""
+    from scipy.optimize import brentq
+
     if value <= 0:
         return 0.0
     peers = (members + others) / 2 - 1
@@ -84,10 +85,11 @@ def tpr_at_fpr(score: ArrayLike, coin: ArrayLike, fpr: float = 0.01) -> Estimate
         return None
     out = np.sort(score[~coin])[::-1]
     allowed = math.floor(fpr * len(out) + 1e-9)  # 0.29 * 100 is 28.999999999999996
-    found = int(coin.sum()) if allowed >= len(out) else int((score[coin] > out[allowed]).sum())
-    test = binomtest(found, int(coin.sum()))
-    interval = test.proportion_ci(0.95, method="exact")
-    return float(test.statistic), float(interval.low), float(interval.high)
+    members = int(coin.sum())
+    found = members if allowed >= len(out) else int((score[coin] > out[allowed]).sum())
+    low = float(betaincinv(found, members - found + 1, 0.025)) if found else 0.0
+    high = float(betaincinv(found + 1, members - found, 0.975)) if found < members else 1.0
+    return found / members, low, high
 
 
 def audited_epsilon(score: ArrayLike, coin: ArrayLike, delta: float, level: float = 0.95) -> AuditedEpsilon:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.special import expit, log_ndtr, logit, ndtr
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from fourfold.suite.metrics.privacy import AuditedEpsilon, audit_p_value, audited_epsilon, leakage_auc, tpr_at_fpr
 
@@ -137,6 +137,14 @@ def test_tpr_known_answer():
     value, low, high = tpr_at_fpr(np.concatenate((inside, outside)), coin)
     assert value == 0.5
     assert (low, high) == pytest.approx((0.3983, 0.6017), abs=1e-4)  # Clopper and Pearson (1934) for 50 of 100
+
+
+@pytest.mark.parametrize(("found", "members"), [(0, 1), (1, 1), (0, 40), (1, 40), (17, 40), (39, 40), (40, 40), (7, 900)])
+def test_tpr_interval_is_scipys_exact_one(found, members):
+    score = np.concatenate((np.arange(members) < found, np.full(50, 0.5)))
+    exact = binomtest(found, members).proportion_ci(0.95, "exact")
+    estimate = tpr_at_fpr(score, np.arange(members + 50) < members, 0.0)
+    assert estimate == pytest.approx((found / members, exact.low, exact.high), abs=1e-9)
 
 
 def test_tpr_with_few_canaries_out_is_taken_at_a_rate_of_zero():
