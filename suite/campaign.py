@@ -16,7 +16,7 @@ from fourfold.suite.atomic import explained, make_folder, write_once
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Event, Setting
-from fourfold.suite.pack import Pack, load
+from fourfold.suite.pack import Pack
 from fourfold.suite.task import Task
 
 BACKENDS = ("ray", "process", "serial")
@@ -113,23 +113,6 @@ def copy_archives(source: Path, into: Path) -> int:
             place = into / "methods" / path.name
             count += not place.exists() and write_once(place, path.read_bytes())
     return count
-
-
-def from_archives(selectors: Sequence[str], scratch: Path) -> list[str]:
-    """Selectors in which each archive of a method, as a results folder keeps it, is replaced by the files in it.
-
-    Raises PackError for a file that is no archive, StoreError for one that cannot be read.
-    """
-    found = []
-    for selector in selectors:
-        path, bracket, parameters = selector.partition("[")
-        if path.endswith(".zip"):
-            with explained("read", Path(path)):
-                pack = load(Path(path).read_bytes())
-            entry = pack.unpack(scratch)
-            path = f"{entry if len(pack.files) == 1 else entry.parent}:{pack.klass}"
-        found.append(path + bracket + parameters)
-    return found
 
 
 def read_key(path: Path) -> bytes:

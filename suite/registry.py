@@ -1,4 +1,4 @@
-"""Tasks and methods by name: those that installed packages plug in, and methods in files and folders."""
+"""Tasks and methods by name: those that installed packages plug in, and methods in files, folders and archives."""
 
 import difflib
 import importlib.util
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fourfold.suite import pack
 from fourfold.suite.method import Value
-from fourfold.suite.pack import Pack
+from fourfold.suite.pack import Pack, PackError
 from fourfold.suite.task import Task
 
 _SELECTOR = re.compile(r"(?P<name>[^\[\]]+?)(?:\[(?P<inside>[^\[\]]*)\])?")
@@ -68,7 +68,9 @@ def installed(name: str) -> Pack:
 
 
 def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
-    """A method and its parameters from ``name[a=1,b=x]``; a path to a file or folder, with ``:Class``, is a name too.
+    """A method and its parameters from ``name[a=1,b=x]``.
+
+    A path is a name too: to a file or folder, with ``:Class`` where it has several, or to what ``Pack.archive`` wrote.
 
     Raises UnknownName or PackError.
     """
@@ -86,7 +88,18 @@ def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
 
 
 def _find(name: str) -> Pack:
+    if name.endswith(".zip") and Path(name).is_file():
+        return _archived(Path(name))
     path, _, klass = name.partition(":")
-    if Path(path).exists() or path.endswith(".py") or "/" in path:
+    if Path(path).exists() or path.endswith((".py", ".zip")) or "/" in path:
         return pack.read(Path(path), klass)
     return installed(name)
+
+
+def _archived(path: Path) -> Pack:
+    try:
+        return pack.load(path.read_bytes())
+    except OSError as error:
+        raise PackError(f"{path} cannot be read: {error}; see to its permissions") from error
+    except PackError as error:
+        raise PackError(f"{path}: {error}") from error

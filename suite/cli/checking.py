@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def check(method: str, as_json: bool, cache: Path) -> int:
     """Tell whether a method keeps the contract.
 
-    It is fitted and asked, twice, on a small problem in its guest. PATH: its file or folder, also as
-    path[parameter=value] or path:Class. NAME: an installed method. The exit code is 2 where the contract is broken.
+    It is fitted and asked, twice, on a small problem in its guest. PATH: its file, folder or archive,
+    also as path[parameter=value] or path:Class. NAME: an installed method. The exit code is 2 where the contract is
+    broken.
     """
     from fourfold.suite import registry
     from fourfold.suite.pack import PackError

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,8 @@ def _scoring(command: Callable[..., Any]) -> Callable[..., Any]:
     "methods",
     multiple=True,
     type=Name("method"),
-    help="A method, as name[parameter=value], or its file or folder; may be repeated.  [default: all of the tasks]",
+    help="A method, as name[parameter=value], or its file, folder or archive; may be repeated.  "
+    "[default: all of the tasks]",
 )
 @_scoring
 def run(
@@ -157,7 +158,10 @@ def submit(
     time_limit: float,
     **orders: Any,
 ) -> int:
-    """Check a method, pack it by its content, and score it. PATH: its file or folder, also as path[parameter=value]."""
+    """Check a method, pack it by its content, and score it.
+
+    PATH: its file, folder or archive, also as path[parameter=value].
+    """
     from fourfold.suite import plan, registry
     from fourfold.suite.cli.checking import checked, described
 
@@ -176,14 +180,6 @@ def submit(
 def _score(request: "Request", orders: Orders) -> int:
     from fourfold.suite import campaign
 
-    with campaign.scratch() as scratch:
-        methods = campaign.from_archives(request.methods, scratch)
-        return _planned_and_run(replace(request, methods=methods), orders, scratch)
-
-
-def _planned_and_run(request: "Request", orders: Orders, scratch: Path) -> int:
-    from fourfold.suite import campaign
-
     place = orders.key or orders.results / "key"
     if not place.exists() and not orders.dry_run:
         campaign.store.create(orders.results)
@@ -193,7 +189,8 @@ def _planned_and_run(request: "Request", orders: Orders, scratch: Path) -> int:
         return _tell_plan(planned, orders, named=key != _NO_KEY)
     if not planned.plan.todo:
         return _nothing(planned, orders)
-    return _carry_out(planned, key, orders, scratch)
+    with campaign.scratch() as scratch:
+        return _carry_out(planned, key, orders, scratch)
 
 
 def _tell_plan(planned: "Campaign", orders: Orders, named: bool) -> int:

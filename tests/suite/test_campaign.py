@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from fourfold.suite import campaign, cards, local, pack, plan, store
-from fourfold.suite.atomic import StoreError
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Finished, Setting
 
@@ -77,29 +76,8 @@ def test_an_archive_comes_back_as_the_same_method(request_of: Callable[..., plan
     job = found.plan.todo[0]
     archive = campaign.archive_path(results, job.pack.digest)
     assert pack.load(archive.read_bytes()).digest == job.pack.digest
-    [selector] = campaign.from_archives([f"{archive}[noise=0.5]"], tmp_path / "scratch")
-    again = campaign.planned(plan.Request(["toy"], [], [selector], range(2)), results, KEY, tmp_path)
+    again = campaign.planned(plan.Request(["toy"], [], [f"{archive}[noise=0.5]"], range(2)), results, KEY, tmp_path)
     assert {each.cell.id for each in again.plan.todo} == {each.cell.id for each in found.plan.todo}
-
-
-def test_a_folder_of_files_comes_back_as_the_same_method(toy: Toy, tmp_path: Path) -> None:
-    home = tmp_path / "method"
-    home.mkdir()
-    (home / "rates.py").write_text("RATE = 0.5\n")
-    (home / "start.py").write_text("from fourfold.suite import Method\n\nclass Two(Method):\n    task = 'toy'\n")
-    packed = pack.read(home)
-    (tmp_path / "two.zip").write_bytes(packed.archive())
-    [selector] = campaign.from_archives([str(tmp_path / "two.zip")], tmp_path / "scratch")
-    path, _, klass = selector.partition(":")
-    assert pack.read(Path(path), klass).digest == packed.digest
-
-
-def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"nowhere\.zip: No such file"):
-        campaign.from_archives(["nowhere.zip"], tmp_path)
-    (tmp_path / "bad.zip").write_bytes(b"PK what?")
-    with pytest.raises(pack.PackError):
-        campaign.from_archives([str(tmp_path / "bad.zip")], tmp_path)
 
 
 def test_archives_are_copied_once(request_of: Callable[..., plan.Request], tmp_path: Path) -> None:

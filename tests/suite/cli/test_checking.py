@@ -57,7 +57,8 @@ def test_submit_checks_packs_and_scores(fourfold: Run, answer: Run, tmp_path: Pa
     digest = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("digest"))
     for line in ("name      mine", "version   3", "author    Me", "licence   MIT", "2 ok, in "):
         assert line in done.stdout
-    assert (tmp_path / "results" / "methods" / f"{digest}.zip").exists()
+    done = fourfold("check", f"results/methods/{digest}.zip")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "mine keeps the contract")
     row = answer(fourfold("board", "--json"))["standings"][0]["rows"][0]
     assert (row["method"], row["digest"], row["parameters"]) == ("mine", digest, '{"lean":0.9}')
 

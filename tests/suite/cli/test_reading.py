@@ -1,4 +1,5 @@
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,15 @@ def test_show_offers_the_nearest_cell(fourfold: Run, results: Path) -> None:
     assert "no cell in results begins with 'zzzzzz'; the nearest are" in done.stderr
 
 
-@pytest.mark.parametrize("source", ["an installed method", "a file that is gone"])
+@pytest.mark.parametrize("source", ["an installed method", "a file that is gone", "another version"])
 def test_the_command_that_show_prints_reproduces_the_cell(
     fourfold: Run, answer: Run, tmp_path: Path, plugged: Path, source: str
 ) -> None:
     method = "coin-slope[noise=0.5]"
-    if source != "an installed method":
+    newer = shutil.copytree(plugged, tmp_path / "newer") / "coins_methods.py"
+    newer.write_text(newer.read_text() + "\n# another\n")
+    now = {"PYTHONPATH": str(newer.parent)} if source == "another version" else {}
+    if source == "a file that is gone":
         text = (plugged / "coins_methods.py").read_text().replace("in red", "in blue")
         (tmp_path / "mine.py").write_text(text)
         method = f"{tmp_path}/mine.py:Slope[noise=0.5]"
@@ -81,10 +85,11 @@ def test_the_command_that_show_prints_reproduces_the_cell(
     )
     (tmp_path / "mine.py").unlink(missing_ok=True)
     cell = next((tmp_path / "results" / "cells").rglob("*.parquet")).stem
-    found = answer(fourfold("show", cell, "--json"))
+    found = answer(fourfold("show", cell, "--json", **now))
     assert "slope fitted" in found["provenance"]["log"]
     words = shlex.split(found["command"])
     assert words[0] == "fourfold"
-    assert fourfold(*words[1:]).returncode == 0
+    assert (".zip[" in found["command"]) == (source != "an installed method")
+    assert fourfold(*words[1:], **now).returncode == 0
     merged = answer(fourfold("merge", words[words.index("--results") + 1], "-o", "results", "--json"))
     assert (merged["copied"], merged["present"], merged["conflicts"]) == (0, 1, [])
