@@ -3,17 +3,19 @@
 import hashlib
 import hmac
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Score:
     high: float | None = None
     n: int = 0
     group: str = ""
-    replicates: npt.NDArray[np.float32] | None = None
+    replicates: "npt.NDArray[np.float32] | None" = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class Want:
     """The answer an ask must bring: a finite float array of this shape, each value within [low, high]."""
 
     shape: tuple[int, ...]
-    low: float = -np.inf
-    high: float = np.inf
+    low: float = -math.inf
+    high: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class Scored:
     """
 
     scores: Sequence[Score]
-    coin: npt.NDArray[np.bool_]
-    membership: npt.NDArray[np.float64]
+    coin: "npt.NDArray[np.bool_]"
+    membership: "npt.NDArray[np.float64]"
 
 
 class Draw:
@@ -122,8 +124,10 @@ class Draw:
         self._dataset_secret = hmac.digest(key, json.dumps([task, dataset]).encode(), hashlib.sha256)
         self.seed = seed
 
-    def rng(self, purpose: str, *, every_seed: bool = False) -> np.random.Generator:
+    def rng(self, purpose: str, *, every_seed: bool = False) -> "np.random.Generator":
         """A generator for one purpose; with ``every_seed`` it is the same for all seeds of the dataset (folds)."""
+        import numpy as np
+
         secret = self._dataset_secret if every_seed else self._secret
         return np.random.default_rng(int.from_bytes(hmac.digest(secret, purpose.encode(), hashlib.sha256), "big"))
 
@@ -167,7 +171,7 @@ class Task(ABC):
     def score(
         self,
         problem: Problem,
-        answers: Sequence[np.ndarray | None],
+        answers: "Sequence[np.ndarray | None]",
         declared: Mapping[str, str],
         budget: Budget,
         draw: Draw,

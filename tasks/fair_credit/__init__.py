@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
 from fourfold.suite.task import Certificate, Draw, Metric, Problem, Scored, Task
-from fourfold.tasks.fair_credit import loaders, simulated
 from fourfold.tasks.fair_credit.measures import METRICS
-from fourfold.tasks.fair_credit.problem import FOLDS, with_twins
-from fourfold.tasks.fair_credit.problem import draw as problem
+from fourfold.tasks.fair_credit.sources import DATASETS, SIMULATED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDS = 5
+"""Each is tested on by one seed in FOLDS, so that as many seeds in a row rest on different applicants."""
 
 
 class FairCredit(Task):
@@ -26,7 +28,7 @@ class FairCredit(Task):
     version = "1"
     title = "Fair credit scoring"
     embedded = "simulated"
-    datasets: ClassVar[Mapping[str, Dataset]] = {"simulated": simulated.DATASET, **loaders.DATASETS}
+    datasets: ClassVar[Mapping[str, Dataset]] = {SIMULATED.name: SIMULATED, **DATASETS}
     metrics: ClassVar[Sequence[Metric]] = METRICS
     headline = "net_benefit_fair"
     shown = (
@@ -55,16 +57,21 @@ class FairCredit(Task):
 
     def load(self, dataset: str, cache: Path) -> Any:
         """Read a dataset and number its duplicate rows."""
+        from fourfold.tasks.fair_credit import loaders, simulated
+        from fourfold.tasks.fair_credit.problem import with_twins
+
         return with_twins(simulated.load() if dataset == "simulated" else loaders.load(dataset, cache))
 
     def draw(self, data: Any, draw: Draw, declared: Mapping[str, str], *, small: bool = False) -> Problem:
         """Draw folds, canaries and coins; see ``problem.draw``."""
-        return problem(data, draw, declared["track"] == "aware", 1500 if small else None)
+        from fourfold.tasks.fair_credit import problem
+
+        return problem.draw(data, draw, declared["track"] == "aware", 1500 if small else None)
 
     def score(
         self,
         problem: Problem,
-        answers: Sequence[np.ndarray | None],
+        answers: "Sequence[np.ndarray | None]",
         declared: Mapping[str, str],
         budget: Budget,
         draw: Draw,

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.suite.task import Answers, Ask, Draw, Problem, Want
+from fourfold.tasks.fair_credit import FOLDS
 from fourfold.tasks.fair_credit.data import UNKNOWN, CreditData, compared
 
-FOLDS = 5
 CANARY_SHARE = 0.01
 """Canaries are at most this share of the training records; about half of them, drawn by coin, are trained on."""
 

@@ -25,21 +25,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite.datasets import Dataset
 from fourfold.tasks.fair_credit.data import Attribute, CreditData
 
-VERSION = "1"
 SEED = 20_180_101
 MINORITY_SHARE = 0.28
 FEMALE_SHARE = 0.45
-
-DATASET = Dataset(
-    name="simulated",
-    title="Simulated loan applicants with known bias",
-    licence="Apache-2.0",
-    source="fourfold.tasks.fair_credit.simulated",
-    version=VERSION,
-)
 
 BOUNDS = {
     "income": (5.0, 500.0),  # a year, thousand dollars

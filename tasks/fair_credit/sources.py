@@ -1,4 +1,4 @@
-"""Where the real loan data come from, under which terms, and how what arrives becomes the Parquet file that is kept.
+"""Where the loan data come from, under which terms, and how what arrives becomes the Parquet file that is kept.
 
 The pinned SHA-256 is of the bytes at the source; ``content`` is of the values after conversion.
 """
@@ -28,6 +28,13 @@ GERMAN_COLUMNS = (
 HMDA_GROUPS = ("black", "asian", "white", "amind", "hipac", "hispanic", "non_hispanic", "male", "female", "agegte62",
                "agelt62")
 
+SIMULATED = Dataset(
+    name="simulated",
+    title="Simulated loan applicants with known bias",
+    licence="Apache-2.0",
+    source="fourfold.tasks.fair_credit.simulated",
+    version="1",  # rises whenever ``simulated.load`` gives other applicants
+)
 _GERMAN = Dataset(
     name="german", task="fair-credit",
     title="German credit (Statlog), 1973-75: 1,000 loans of a bank in southern Germany",

@@ -139,7 +139,7 @@ def test_tpr_known_answer():
     assert (low, high) == pytest.approx((0.3983, 0.6017), abs=1e-4)  # Clopper and Pearson (1934) for 50 of 100
 
 
-@pytest.mark.parametrize(("found", "members"), [(0, 1), (1, 1), (0, 40), (1, 40), (17, 40), (39, 40), (40, 40), (7, 900)])
+@pytest.mark.parametrize(("found", "members"), [(0, 1), (1, 1), (0, 40), (1, 40), (39, 40), (40, 40), (7, 900)])
 def test_tpr_interval_is_scipys_exact_one(found, members):
     score = np.concatenate((np.arange(members) < found, np.full(50, 0.5)))
     exact = binomtest(found, members).proportion_ci(0.95, "exact")
