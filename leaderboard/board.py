@@ -190,7 +190,7 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
     ranked = np.array([state == "ranked" for state, _ in states], bool)
     ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
     bounds = upper_bounds(standing, task.get("certificate"))
-    return Ranked(standing, summary, task, _titles(standing.rows), tracks, states, ranks, bounds)
+    return Ranked(standing, summary, task, _titles(standing.rows, methods), tracks, states, ranks, bounds)
 
 
 def _complete(standing: Standing, summary: Summary, headline: str) -> npt.NDArray[np.bool_]:
@@ -216,25 +216,28 @@ def _lacking(standing: Standing, row: int) -> tuple[str, str]:
     return "undefined", "the headline has no value on some seed, or on over a tenth of a seed's resamples"
 
 
-def _titles(rows: Sequence[Row]) -> list[str]:
-    """``name[parameters] ε=3``; with the digest where two would be called the same."""
-    plain = [_title(row) for row in rows]
+def _titles(rows: Sequence[Row], methods: Mapping[str, Card]) -> list[str]:
+    """``name[parameters] ε=3``, defaults left out; with the digest where two would be called the same."""
+    plain = [_title(row, methods.get(row.digest, {}).get("parameters", {})) for row in rows]
     times = Counter(plain)
     told = [f"{title} #{row.digest[:8]}" if times[title] > 1 else title for title, row in zip(plain, rows, strict=True)]
     times = Counter(told)
     return [f"{title} δ={row.delta:g}" if times[title] > 1 else title for title, row in zip(told, rows, strict=True)]
 
 
-def _title(row: Row) -> str:
-    return selector(row) + (f" ε={row.epsilon:g}" if math.isfinite(row.epsilon) else "")
+def _title(row: Row, defaults: Mapping[str, Any]) -> str:
+    return selector(row, defaults) + (f" ε={row.epsilon:g}" if math.isfinite(row.epsilon) else "")
 
 
-def selector(row: Row) -> str:
-    """The method as the command line takes it: ``name[parameter=value]``."""
+def selector(row: Row, defaults: Mapping[str, Any] | None = None) -> str:
+    """The method as the command line takes it: ``name[parameter=value]``, without those that are ``defaults``."""
     if row.parameters in ("{}", ""):
         return row.method
     try:
         given = dict(json.loads(row.parameters))
     except (ValueError, TypeError):
         given = {"parameters": row.parameters}
+    given = {name: value for name, value in given.items() if (defaults or {}).get(name) != value}
+    if not given:
+        return row.method
     return f"{row.method}[{','.join(f'{name}={value}' for name, value in sorted(given.items()))}]"

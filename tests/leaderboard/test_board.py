@@ -1,12 +1,14 @@
 """What a board ranks, and what it shows and never ranks."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fourfold.leaderboard.board import Board
+from fourfold.leaderboard.board import Board, selector
+from fourfold.leaderboard.standing import Row
 
 Make = Callable[..., Board]
 loosely = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -105,3 +107,10 @@ def test_rows_of_one_method_at_several_budgets_are_told_apart(board: Board) -> N
     titles = board.standings[1].titles
     assert {"dp-sgd-logistic ε=1", "dp-sgd-logistic ε=3", "dp-sgd-logistic ε=8"} <= set(titles)
     assert len(set(titles)) == len(titles)
+
+
+def test_a_title_leaves_out_parameters_at_their_default_and_a_selector_does_not() -> None:
+    row = Row("scorecard", "ab" * 32, '{"bins": 12, "strength": 0.1}', math.inf, 1e-5)
+    assert selector(row, {"bins": 12, "strength": 1.0}) == "scorecard[strength=0.1]"
+    assert selector(row, {"bins": 12, "strength": 0.1}) == "scorecard"
+    assert selector(row) == "scorecard[bins=12,strength=0.1]"

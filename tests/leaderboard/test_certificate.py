@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.suite.metrics import fairness
 
