@@ -16,6 +16,7 @@ from fourfold.suite.atomic import explained, make_folder, write_once
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Event, Setting
+from fourfold.suite.layout import archive_path
 from fourfold.suite.pack import Pack
 from fourfold.suite.task import Task
 
@@ -90,11 +91,6 @@ def _doc(task: Task) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def archive_path(results: Path, digest: str) -> Path:
-    """Where a results folder keeps the files of a method."""
-    return results / "methods" / f"{digest}.zip"
-
-
 def archive(results: Path, pack: Pack) -> None:
     """Keep a method's files in the results folder, so that its cells can be run again anywhere. Raises StoreError."""
     place = archive_path(results, pack.digest)
@@ -102,17 +98,6 @@ def archive(results: Path, pack: Pack) -> None:
         make_folder(place.parent)
         if not place.exists():
             write_once(place, pack.archive())
-
-
-def copy_archives(source: Path, into: Path) -> int:
-    """Copy the methods' archives that another results folder lacks; return how many. Raises StoreError."""
-    count = 0
-    for path in sorted((source / "methods").glob("*.zip")):
-        with explained("copy", path):
-            make_folder(into / "methods")
-            place = into / "methods" / path.name
-            count += not place.exists() and write_once(place, path.read_bytes())
-    return count
 
 
 def read_key(path: Path) -> bytes:

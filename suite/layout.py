@@ -4,6 +4,7 @@
 ``compacted/<digest>/{rows,cells}.parquet``      many cells: their rows, and id, status, provenance of each
 ``retired/<id>.<n>.parquet``                     what stood in the way of a new result; kept, never read
 ``cards/``                                       what a board says about tasks and methods (cards.py)
+``methods/<digest>.zip``                         the files of a method, named by what they hold (pack.py)
 
 A cell that is there twice, loose and compacted, counts once: the compacted one. Reading writes nothing.
 """
@@ -48,6 +49,11 @@ def cell_path(root: Path, cell_id: str) -> Path:
     if not _CELL.fullmatch(cell_id):
         raise StoreError(f"{cell_id!r} is no cell: a cell is 16 or more hexadecimal digits")
     return root / "cells" / cell_id[:2] / f"{cell_id}.parquet"
+
+
+def archive_path(root: Path, digest: str) -> Path:
+    """Where the files of a method lie."""
+    return root / "methods" / f"{digest}.zip"
 
 
 def set_aside(root: Path, path: Path) -> Path:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.suite.atomic import StoreError, explained
+from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
 from fourfold.suite.bundle import build, load
 from fourfold.suite.cards import read_cards, write_card
 from fourfold.suite.cellfile import ForeignError, decode
-from fourfold.suite.layout import Listing, Skipped, members, scan
+from fourfold.suite.layout import Listing, Skipped, archive_path, members, scan
 from fourfold.suite.store import create, done, place_cell, read
 
 if TYPE_CHECKING:
@@ -41,17 +41,21 @@ class Differs:
 
 @dataclass
 class Merged:
-    """What a merge did: cells copied, cells in both, and what did not fit together; ``into`` is the left of it."""
+    """What a merge did: cells copied, cells in both, methods' archives copied, and what did not fit together.
+
+    ``into`` is the left of it.
+    """
 
     copied: int = 0
     present: int = 0
+    archives: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     differs: list[Differs] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
 
 def merge(sources: Iterable[Path], into: Path) -> Merged:
-    """Copy into one results folder, made where it is missing, each cell and card of others that it does not have.
+    """Copy into one results folder, made where it is missing, each cell, card and method of others that it lacks.
 
     Cells in both are compared in all but cost. What ``into`` has stays, as do the sources. Raises StoreError.
     """
@@ -81,6 +85,7 @@ def _merge_one(source: Path, into: Path, merged: Merged) -> None:
             if not write_card(into, kind, ident, card):
                 path = source / "cards" / f"{kind}-{ident}.json"
                 merged.skipped.append(Skipped(path, f"another card stands under that name in {into}"))
+    merged.archives += _copy_archives(source, into)
 
 
 def _copy_compacted(listing: Listing, into: Path, mine: set[str], skipped: list[Skipped]) -> int:
@@ -108,6 +113,16 @@ def _copy_loose(listing: Listing, into: Path, mine: set[str], skipped: list[Skip
             skipped.append(Skipped(path, str(error)))
         else:
             count += place_cell(into, cell, data)
+    return count
+
+
+def _copy_archives(source: Path, into: Path) -> int:
+    count = 0
+    for path in sorted((source / "methods").glob("*.zip")):
+        place = archive_path(into, path.stem)
+        with explained("copy", path):
+            make_folder(place.parent)
+            count += not place.exists() and write_once(place, path.read_bytes())
     return count
 
 

@@ -11,6 +11,7 @@ from fourfold.suite.atomic import StoreError
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Finished, Setting
+from fourfold.suite.layout import archive_path
 from fourfold.suite.method import Budget
 from fourfold.suite.task import Draw
 
@@ -129,7 +130,7 @@ def _job(row: Row, known: Row, results: Path, secret: bytes, cache: Path) -> Job
 
 
 def _method(row: Row, results: Path) -> pack.Pack:
-    path = campaign.archive_path(results, row["method_digest"])
+    path = archive_path(results, row["method_digest"])
     try:
         return pack.load(path.read_bytes())
     except FileNotFoundError:

@@ -119,8 +119,9 @@ def show(cell: str, results: Path, as_json: bool) -> None:
 
 def _command(row: Row, known: Row, results: Path) -> tuple[str, str]:
     """The command that runs this cell again into another folder; or '' and what stands in its way."""
-    from fourfold.suite import campaign, registry
+    from fourfold.suite import registry
     from fourfold.suite.cell import selector
+    from fourfold.suite.layout import archive_path
 
     parameters, name = json.loads(row["parameters"]), ""
     try:
@@ -128,7 +129,7 @@ def _command(row: Row, known: Row, results: Path) -> tuple[str, str]:
             name = row["method"]
     except ValueError:
         pass
-    if not name and not (archive := campaign.archive_path(results, row["method_digest"])).exists():
+    if not name and not (archive := archive_path(results, row["method_digest"])).exists():
         return "", f"its method is not installed and its files are not in {archive}"
     words = [
         "fourfold",

@@ -23,14 +23,12 @@ from fourfold.suite.cli import CONFLICT, OK, options, tell
 def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> int:
     """Unite results folders.
 
-    Each cell that the folder OUT lacks is copied into it. A cell in both with other deterministic metrics is a
+    Each cell that the folder OUT lacks is copied into it, and so are the methods. A cell in both with other deterministic metrics is a
     conflict: it is listed, nothing is overwritten, and the exit code is 3.
     """
-    from fourfold.suite import campaign
     from fourfold.suite import merge as merging
 
     merged = merging.merge(sources, out)
-    archives = sum(campaign.copy_archives(source, out) for source in sources)
     for skipped in merged.skipped:
         tell(f"skipped {skipped.path}: {skipped.why}", "fourfold merge")
     if as_json:
@@ -38,7 +36,7 @@ def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> int:
             {
                 "copied": merged.copied,
                 "present": merged.present,
-                "archives": archives,
+                "archives": merged.archives,
                 "conflicts": [vars(each) for each in merged.conflicts],
                 "differs": [vars(each) for each in merged.differs],
                 "skipped": [{"path": each.path, "why": each.why} for each in merged.skipped],

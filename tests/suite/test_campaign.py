@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fourfold.suite import campaign, cards, local, pack, plan, store
+from fourfold.suite import campaign, cards, layout, local, pack, plan, store
 from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Finished, Setting
 
@@ -74,17 +74,10 @@ def test_an_archive_comes_back_as_the_same_method(request_of: Callable[..., plan
     found = campaign.planned(request_of("Slope[noise=0.5]"), results, KEY, tmp_path)
     campaign.prepare(found, results)
     job = found.plan.todo[0]
-    archive = campaign.archive_path(results, job.pack.digest)
+    archive = layout.archive_path(results, job.pack.digest)
     assert pack.load(archive.read_bytes()).digest == job.pack.digest
     again = campaign.planned(plan.Request(["toy"], [], [f"{archive}[noise=0.5]"], range(2)), results, KEY, tmp_path)
     assert {each.cell.id for each in again.plan.todo} == {each.cell.id for each in found.plan.todo}
-
-
-def test_archives_are_copied_once(request_of: Callable[..., plan.Request], tmp_path: Path) -> None:
-    results, other = tmp_path / "results", store.create(tmp_path / "other")
-    campaign.prepare(campaign.planned(request_of("Noop", "Slope"), results, KEY, tmp_path), results)
-    assert campaign.copy_archives(results, other) == 2
-    assert campaign.copy_archives(results, other) == 0
 
 
 def test_scratch_lasts_where_the_users_cache_takes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fourfold.suite.atomic import StoreError
 from fourfold.suite.cards import read_cards, write_card
 from fourfold.suite.compact import compact
+from fourfold.suite.layout import archive_path
 from fourfold.suite.merge import Conflict, Differs, Merged, merge
 from fourfold.suite.store import cell_path, create, done, provenance, read, write_cell
 
@@ -138,6 +139,21 @@ def test_cards_come_along_and_the_key_does_not(tmp_path: Path, make_cell: Make) 
     assert read_cards(left).task == {"t-1": {"title": "mine"}}
     assert read_cards(left).method == {"abc": {"title": "new"}}
     assert not (left / "key").exists()
+
+
+def test_methods_come_along_once_and_those_that_stand_stay(tmp_path: Path, make_cell: Make) -> None:
+    left, right, third = (_store(tmp_path / name, [make_cell(0)]) for name in ("left", "right", "third"))
+    for root, names in ((left, "a"), (right, "abc"), (third, "bd")):
+        (root / "methods").mkdir()
+        for name in names:
+            archive_path(root, name).write_bytes(f"{name} of {root.name}".encode())
+    before = _files(right), _files(third)
+    assert merge([right, third], left) == Merged(present=2, archives=3)
+    assert {path.name: path.read_text() for path in (left / "methods").iterdir()} == {
+        "a.zip": "a of left", "b.zip": "b of right", "c.zip": "c of right", "d.zip": "d of third"
+    }
+    assert (_files(right), _files(third)) == before
+    assert merge([right, third], left) == Merged(present=2)
 
 
 def test_a_source_that_is_no_results_folder(tmp_path: Path) -> None:
