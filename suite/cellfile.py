@@ -94,6 +94,8 @@ def decode(data: bytes, cell: str, columns: Sequence[str] | None = None) -> tupl
         if claimed != cell:
             raise ForeignError(f"its content is cell {claimed[:12]}, not the one its name says")
         names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            raise ForeignError("two of its columns have one name")
         wanted = None if columns is None else [name for name in {"cell": 0, **dict.fromkeys(columns)} if name in names]
         table = align(file.read(columns=wanted, use_threads=False))
     except (pa.ArrowException, OSError) as error:

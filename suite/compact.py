@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, explained, is_temporary, make_folder, temporary_beside
-from fourfold.suite.bundle import MANIFEST, Cells, build, dictionaries, load
+from fourfold.suite.bundle import MANIFEST, Cells, build, dictionaries, load, read_schema
 from fourfold.suite.cellfile import ForeignError, decode
+from fourfold.suite.contradiction import Unknown, contradictions, unknown
 from fourfold.suite.layout import Skipped, cell_path, members, scan, set_aside
 
 _BATCH = 2000
@@ -44,23 +45,28 @@ def compact(root: Path) -> Compacted:
     """
     with _locked(root):
         listing = scan(root)
-        skipped, parts, gathered, seen = list(listing.skipped), list[Cells](), list[Path](), set[str]()
+        skipped, parts, gathered, seen = list(listing.skipped), list[_Part](), dict[Path, Unknown](), set[str]()
         for folder in listing.compacted:
             try:
-                parts.append(load(folder, but=seen))
+                columns = unknown(read_schema(folder / "rows.parquet"))
+                parts.append((columns, load(folder, but=seen)))
             except ForeignError as error:
                 skipped.append(Skipped(folder, str(error)))
                 continue
-            gathered.append(folder)
+            gathered[folder] = columns
             seen |= members(folder).keys()
         loose = _gather(listing.loose, seen)
-        parts += loose.parts
-        skipped += loose.skipped
-        one = gathered[0] if len(gathered) == 1 and not loose.parts else build(root / "compacted", parts)
+        misfits = contradictions(gathered, loose.unknown)
+        skipped += loose.skipped + misfits
+        wrong = {(gathered | loose.unknown)[misfit.path] for misfit in misfits}
+        old = [folder for folder, columns in gathered.items() if columns not in wrong]
+        new = [cells for columns, cells in loose.parts if columns not in wrong]
+        kept = [cells for columns, cells in parts if columns not in wrong]
+        one = old[0] if len(old) == 1 and not new else build(root / "compacted", kept + new)
         _remove_loose(root, loose, one)
-        for old in gathered:
-            if old != one:
-                _discard(old)
+        for folder in old:
+            if folder != one:
+                _discard(folder)
         _sweep(root)
     return Compacted(one, 0 if one is None else len(members(one)), skipped)
 
@@ -85,11 +91,18 @@ def retire(root: Path, cell_ids: Iterable[str]) -> list[Path]:
     return kept
 
 
+_Part = tuple[Unknown, Cells]
+
+
 @dataclass
 class _Loose:
-    """The loose cells of a folder, and of each file the cell, the provenance and what it was when it was read."""
+    """The loose cells of a folder, together where their files have the same columns.
 
-    parts: list[Cells] = field(default_factory=list)
+    files: of each file the cell, the provenance and what it was when it was read. unknown: its other columns.
+    """
+
+    parts: list[_Part] = field(default_factory=list)
+    unknown: dict[Path, Unknown] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     files: dict[Path, tuple[str, bytes, tuple[int, int, int]]] = field(default_factory=dict)
 
@@ -99,7 +112,7 @@ def _gather(paths: dict[str, Path], seen: set[str]) -> _Loose:
     loose, todo = _Loose(), sorted(paths.items())
     with ThreadPoolExecutor(4) as pool:
         for start in range(0, len(todo), _BATCH):
-            new = []
+            new: dict[Unknown, list[tuple[pa.Table, dict[str, str]]]] = {}
             batch = todo[start : start + _BATCH]
             read = pool.map(lambda item: _read_file(item[0], item[1]), batch)
             for (cell, path), found in zip(batch, read, strict=True):
@@ -109,11 +122,12 @@ def _gather(paths: dict[str, Path], seen: set[str]) -> _Loose:
                 table, text, stamp = found
                 loose.files[path] = cell, _digest(text), stamp
                 if cell not in seen:
-                    new.append((table, _entry(cell, table, text)))
-            if new:
-                rows = pa.concat_tables([table for table, _ in new], promote_options="permissive")
-                manifest = pa.Table.from_pylist([entry for _, entry in new], schema=MANIFEST)
-                loose.parts.append(Cells(dictionaries(rows), manifest))
+                    columns = loose.unknown[path] = unknown(table.schema)
+                    new.setdefault(columns, []).append((table, _entry(cell, table, text)))
+            for columns, pairs in new.items():
+                rows = pa.concat_tables([table for table, _ in pairs], promote_options="permissive")
+                manifest = pa.Table.from_pylist([entry for _, entry in pairs], schema=MANIFEST)
+                loose.parts.append((columns, Cells(dictionaries(rows), manifest)))
     return loose
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
 from fourfold.suite.bundle import build, load
 from fourfold.suite.cards import read_cards, write_card
@@ -94,7 +96,7 @@ def _copy_compacted(listing: Listing, into: Path, mine: set[str], skipped: list[
         if new := members(folder).keys() - mine:
             try:
                 build(into / "compacted", [load(folder, only=new)])
-            except ForeignError as error:
+            except (ForeignError, pa.ArrowException) as error:
                 skipped.append(Skipped(folder, str(error)))
                 continue
             mine |= new

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
 from fourfold.suite.bundle import entry, read_file, read_schema, rows_of
 from fourfold.suite.cellfile import SCHEMA, ForeignError, align, decode, encode, ends_whole, provenance_of, tabulate
+from fourfold.suite.contradiction import contradictions, unknown
 from fourfold.suite.layout import Listing, Skipped, cell_path, members, scan_compacted, set_aside, steadily
 
 if TYPE_CHECKING:
@@ -208,23 +209,33 @@ def _one(root: Path, cell: str, look: Callable[[Listing], T]) -> T:
 
 
 def _read(listing: Listing, columns: Sequence[str] | None, where: Mapping[str, pa.Array]) -> Results:
-    skipped, seen, tables = list(listing.skipped), set[str](), list[pa.Table]()
+    skipped, seen, tables = list(listing.skipped), set[str](), dict[Path, pa.Table]()
     for folder in listing.compacted:
         try:
-            tables.append(_read_compacted(folder, columns, where, members(folder).keys() & seen))
-        except ForeignError as error:
+            tables[folder] = _read_compacted(folder, columns, where, members(folder).keys() & seen)
+        except (ForeignError, pa.ArrowException) as error:
             skipped.append(Skipped(folder, str(error)))
         else:
             seen |= members(folder).keys()
     asked = set(where["cell"].to_pylist()) if "cell" in where else listing.loose.keys()
     loose = [(path, cell) for cell, path in listing.loose.items() if cell in asked and cell not in seen]
     with ThreadPoolExecutor(_THREADS) as pool:
-        for found in pool.map(lambda pair: _read_loose(pair[0], pair[1], columns, where), loose):
+        reading = pool.map(lambda pair: _read_loose(pair[0], pair[1], columns, where), loose)
+        for (path, _), found in zip(loose, reading, strict=True):
             if isinstance(found, Skipped):
                 skipped.append(found)
             else:
-                tables.append(found)
-    return Results(_concatenate(columns, tables), skipped)
+                tables[path] = found
+    for misfit in _misfits(listing, tables):
+        skipped.append(misfit)
+        del tables[misfit.path]
+    return Results(_concatenate(columns, list(tables.values())), skipped)
+
+
+def _misfits(listing: Listing, tables: Mapping[Path, pa.Table]) -> list[Skipped]:
+    kinds = {path: unknown(table.schema) for path, table in tables.items()}
+    compacted = {folder: kinds.pop(folder) for folder in listing.compacted if folder in kinds}
+    return contradictions(compacted, kinds)
 
 
 def _read_compacted(

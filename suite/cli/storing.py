@@ -23,8 +23,8 @@ from fourfold.suite.cli import CONFLICT, OK, options, tell
 def merge(sources: tuple[Path, ...], out: Path, as_json: bool) -> int:
     """Unite results folders.
 
-    Each cell that the folder OUT lacks is copied into it, and so are the methods. A cell in both with other deterministic metrics is a
-    conflict: it is listed, nothing is overwritten, and the exit code is 3.
+    Each cell that the folder OUT lacks is copied into it, and so is each method. A cell in both with other
+    deterministic metrics is a conflict: it is listed, nothing is overwritten, and the exit code is 3.
     """
     from fourfold.suite import merge as merging
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from fourfold.suite.atomic import StoreError
 from fourfold.suite.cellfile import FOOTER, SCHEMA
 from fourfold.suite.compact import compact
+from fourfold.suite.merge import merge
 from fourfold.suite.store import (
     cell_path,
     cell_rows,
@@ -214,6 +215,51 @@ def test_other_schemas_keep_every_column(root: Path, make_cell: Make, compacted:
     assert frame.drop(new[0])["carbon"].isna().all()
     assert read(root, ["high"], cell=old[0]).rows.num_rows == 3
     assert read(root, ["metric"], reason="").rows.num_rows == 5 * 3
+
+
+def _carbon(root: Path, cell: tuple[str, list[dict[str, Any]]], values: list[Any]) -> Path:
+    table = pa.Table.from_pylist(cell[1], schema=SCHEMA)
+    _write_file(root, cell[0], table.append_column("carbon", pa.array(values)))
+    return cell_path(root, cell[0])
+
+
+def test_files_whose_unknown_columns_contradict_others_are_named_and_kept(
+    root: Path, tmp_path: Path, make_cell: Make
+) -> None:
+    numbers = [_carbon(root, make_cell(i), [float(i)] * 3) for i in (20, 21, 22)]
+    nulls = _carbon(root, make_cell(23), [None] * 3)
+    texts = [_carbon(root, make_cell(i), ["much"] * 3) for i in (24, 25)]
+    before = [path.read_bytes() for path in texts]
+
+    def sound(root: Path, expected: list[Path]) -> None:
+        found = read(root)
+        assert {skipped.path.name for skipped in found.skipped} == {path.name for path in expected}
+        assert found.skipped[0].why == "its column 'carbon' is string, that of other files double"
+        assert {*found.rows["cell"].to_pylist()} == done(root) - {path.stem for path in expected}
+        assert sorted(found.rows["carbon"].drop_null().to_pylist()) == [20.0] * 3 + [21.0] * 3 + [22.0] * 3
+        assert read(root, ["value"]).rows.num_rows == 10 * 3  # what is asked for does not contradict
+
+    sound(root, texts)
+    assert merge([root], tmp_path / "merged").copied == 10
+    sound(tmp_path / "merged", texts)
+    compacted = compact(root)
+    assert (compacted.cells, [skipped.path for skipped in compacted.skipped]) == (8, sorted(texts))
+    assert [path.read_bytes() for path in texts] == before
+    assert not any(path.exists() for path in [*numbers, nulls])
+    sound(root, texts)
+    more = [_carbon(root, make_cell(i), ["more"] * 3) for i in range(30, 36)]  # now they are most of the loose files
+    assert {skipped.path for skipped in compact(root).skipped} == {*texts, *more} == {
+        skipped.path for skipped in read(root).skipped
+    }
+
+
+def test_two_columns_of_one_name_are_no_cell(root: Path, make_cell: Make) -> None:
+    cell, rows = make_cell(20)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    _write_file(root, cell, table.append_column("value", pa.array([1.0] * 3)))
+    assert [skipped.path for skipped in read(root).skipped] == [cell_path(root, cell)] == [
+        skipped.path for skipped in compact(root).skipped
+    ]
 
 
 @pytest.mark.parametrize("compacted", [False, True])
