@@ -148,7 +148,8 @@ def _records(board: Board) -> Iterator[dict[str, Any]]:
                 "rank_last": last,
                 "certified": bool(ranked.certified[row]),
             }
-            for column, (metric, group) in enumerate(standing.columns):
+            for column in _columns(ranked):
+                metric, group = standing.columns[column]
                 yield shared | {
                     "family": ranked.metric(metric)["family"],
                     "metric": metric,
@@ -159,12 +160,22 @@ def _records(board: Board) -> Iterator[dict[str, Any]]:
                 }
 
 
+def _columns(ranked: Ranked) -> list[int]:
+    """The columns in the task's order of metrics, then by name and group, however the store lay them down."""
+    places = {name: place for place, name in enumerate(ranked.metrics)}
+    names = ranked.standing.columns
+    return sorted(range(len(names)), key=lambda column: (places.get(names[column][0], len(places)), names[column]))
+
+
 def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
 def to_json(board: Board) -> str:
-    """Everything the board holds but single seeds, as one JSON object; an infinite epsilon is null."""
+    """All the board holds but single seeds and when it was made, as one JSON object; an infinite epsilon is null.
+
+    Equal results come to equal text.
+    """
     standings = [
         {
             "task": ranked.standing.task,
@@ -175,8 +186,8 @@ def to_json(board: Board) -> str:
         }
         for ranked in board.standings
     ]
-    skipped = [{"path": path, "why": why} for path, why in board.skipped]
-    whole = {"made": board.made.isoformat(), "cells": board.cells, "skipped": skipped, "standings": standings}
+    skipped = [{"path": path, "why": why} for path, why in sorted(board.skipped)]
+    whole = {"cells": board.cells, "skipped": skipped, "standings": standings}
     return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
 
 
@@ -184,13 +195,13 @@ def _row(ranked: Ranked, row: int) -> dict[str, Any]:
     about, summary, (state, why) = ranked.standing.rows[row], ranked.summary, ranked.states[row]
     scores = [
         {
-            "metric": metric,
-            "group": group,
+            "metric": ranked.standing.columns[column][0],
+            "group": ranked.standing.columns[column][1],
             "mean": mean,
             "low": _known(summary.low[row, column]),
             "high": _known(summary.high[row, column]),
         }
-        for column, (metric, group) in enumerate(ranked.standing.columns)
+        for column in _columns(ranked)
         if (mean := _known(summary.mean[row, column])) is not None
     ]
     return {

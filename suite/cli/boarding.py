@@ -1,6 +1,5 @@
 """``board`` and ``compare``: what the results come to."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,9 +74,8 @@ def _read(results: Path, who: str) -> "Board":
 def _text(made: "Board", form: str) -> str:
     from fourfold.leaderboard import text
 
-    if form == "json":  # When it was made would be the one thing that differs between two boards of the same results.
-        whole = {name: value for name, value in json.loads(text.to_json(made)).items() if name != "made"}
-        return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    if form == "json":
+        return text.to_json(made) + "\n"
     return text.markdown(made) if form == "md" else text.csv(made)
 
 

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from fourfold.leaderboard import text
-from fourfold.leaderboard.board import Board
+from fourfold.leaderboard.board import Board, build
 from fourfold.leaderboard.numerals import interval, spelled
 
 
@@ -59,6 +61,23 @@ def test_csv_has_a_line_for_every_row_metric_and_group(board: Board) -> None:
     ]
     assert float(line["mean"]) == ranked.summary.mean[row, column]
     assert (line["rank_first"], line["rank_last"]) == ("4", "4")
+
+
+def test_the_order_of_rows_in_the_store_and_the_time_change_nothing(example: Any) -> None:
+    rows, task, methods = example
+    shuffled = rows.take(np.random.default_rng(0).permutation(len(rows)))
+    first, second = (
+        build(each, {"fair-credit": task}, methods, made=datetime(year, 1, 1, tzinfo=UTC))
+        for each, year in ((rows, 2025), (shuffled, 2026))
+    )
+    assert [ranked.standing.columns for ranked in first.standings] != [
+        ranked.standing.columns for ranked in second.standings
+    ]
+    for form in (text.csv, text.to_json, text.markdown):
+        assert form(first) == form(second)
+    named = [score["metric"] for score in json.loads(text.to_json(first))["standings"][1]["rows"][0]["scores"]]
+    order = [metric["name"] for metric in task["metrics"]]
+    assert [order.index(name) for name in named] == sorted(order.index(name) for name in named)
 
 
 def test_csv_does_not_hand_a_formula_to_a_spreadsheet(board_of: object) -> None:
