@@ -46,7 +46,8 @@ def task(name: str) -> Task:
     points = _plugged("fourfold.tasks")
     if name not in points:
         raise nearest("task", name, points)
-    return points[name].load()()  # type: ignore[no-any-return]
+    made: Task = points[name].load()()
+    return made
 
 
 def method_names() -> list[str]:

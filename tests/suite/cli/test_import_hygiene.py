@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "altair",
     "jinja2",
     "lightgbm",
     "numpy",
