@@ -14,7 +14,7 @@ import pytest
 from fourfold.leaderboard.board import build
 from fourfold.suite.cellfile import SCHEMA
 
-METHODS, DATASETS, SEEDS, REPLICATES = 300, 40, 5, 400
+METHODS, DATASETS, SEEDS, REPLICATES = 300, 40, 5, 200
 NAMES = (
     "benefit",
     "auc",
@@ -113,7 +113,7 @@ def rows() -> pa.Table:
 
 @pytest.mark.benchmark(group="board")
 def test_ranking(benchmark: Any, rows: pa.Table) -> None:
-    board = benchmark.pedantic(build, (rows, {"large": task()}, {}), rounds=1)
+    board = benchmark.pedantic(build, (rows, {"large": task()}, {}), rounds=3)
     assert len(board.standings) == DATASETS
     assert board.standings[0].ranks.min() >= 1
 
@@ -122,6 +122,6 @@ def test_ranking(benchmark: Any, rows: pa.Table) -> None:
 def test_ranking_and_rendering(benchmark: Any, rows: pa.Table, tmp_path: Path) -> None:
     from fourfold.leaderboard import pages
 
-    written = benchmark.pedantic(lambda: pages.render(build(rows, {"large": task()}, {}), tmp_path), rounds=1)
+    written = benchmark.pedantic(lambda: pages.render(build(rows, {"large": task()}, {}), tmp_path), rounds=3)
     assert len(written) == 1 + DATASETS + METHODS
     assert max(path.stat().st_size for path in written) < 1_500_000

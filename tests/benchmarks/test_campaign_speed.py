@@ -98,7 +98,7 @@ def warm(toy: Toy, tmp_path: Path) -> Iterator[tuple[Worker, Iterator[Job], Path
     """A worker that has scored a cell, and cells that nobody has."""
     jobs = iter(toy("Noop", seeds=400))
     store.create(tmp_path / "results")
-    with Worker(KEY, tmp_path / "scratch", loader(tmp_path)) as worker:
+    with Worker(KEY, tmp_path / "scratch", loader(tmp_path), print) as worker:
         for job in itertools.islice(jobs, 3):
             assert worker.run(job).status == "ok"
         yield worker, jobs, tmp_path / "results"
