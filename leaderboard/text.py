@@ -215,6 +215,7 @@ def _row(ranked: Ranked, row: int) -> dict[str, Any]:
         "state": state,
         "why": why,
         "rank": [int(rank) for rank in ranked.ranks[row]] if ranked.ranks[row, 0] else None,
+        "certified": bool(ranked.certified[row]),
         "scores": scores,
     }
 
