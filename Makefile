@@ -16,7 +16,7 @@ test: $(VENV)/with-test
 
 lint: $(VENV)/with-test
 	$(BIN)/ruff check .
-	$(BIN)/python -m mypy -p fourfold
+	$(BIN)/python -m mypy -p fourfold.suite -p fourfold.tasks -p fourfold.baselines -p fourfold.leaderboard
 
 bench: $(VENV)/with-test
 	$(PIP) ".[all,test,lint,peers]"

@@ -160,7 +160,7 @@ def _conflicts(left: "pd.DataFrame", right: "pd.DataFrame") -> list[Conflict]:
     return [_conflict(row) for row in sides[~agree].to_dict("records")]
 
 
-def _conflict(row: dict[str, Any]) -> Conflict:
+def _conflict(row: dict[Any, Any]) -> Conflict:
     pairs = {name: (_plain(row[f"{name} left"]), _plain(row[f"{name} right"])) for name in _NUMBERS}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     left, right = ({name: pair[at] for name, pair in differing.items()} for at in (0, 1))
