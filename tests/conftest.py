@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 from fourfold.suite import plan, registry
 from fourfold.suite.evaluate import Job
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As in a shell's background, for every child too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOY = Path(__file__).parent / "toy"
 KEY = b"0123456789abcdef"
