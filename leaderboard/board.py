@@ -17,7 +17,6 @@ from fourfold.leaderboard import ranking
 from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
-from fourfold.leaderboard.uncollected import uncollected
 
 Card = Mapping[str, Any]
 CAUGHT = ("refuted", "what was measured contradicts the epsilon that was claimed or accounted")
@@ -166,9 +165,8 @@ def build(
         for cell, card in provenance.items()
     }
     headlines = {name: str(card.get("headline", "")) for name, card in tasks.items()}
-    with uncollected():
-        parts = standings(rows, headlines, problems)
-        found = [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
+    parts = standings(rows, headlines, problems)
+    found = [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
     return Board(found, tasks, methods, skipped, len(rows["cell"].unique()), made or datetime.now(UTC), provenance)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.numerals import interval, spelled
-from fourfold.leaderboard.uncollected import uncollected
 
 if TYPE_CHECKING:
     import jinja2
@@ -50,7 +49,7 @@ def render(board: Board, out: str | Path) -> list[Path]:
         for each in board.standings
     }
     methods = {method: page_name(*method) for method in method_page.places(board)}
-    with figure.begin_bundle() as process, uncollected():
+    with figure.begin_bundle() as process:
         index = write("index.html", "index", _index(board, datasets, methods))
         of_methods = [write(methods[method], "method", view) for method, view in method_page.views(board, datasets)]
         views = [dataset_page.view(ranked, _links(ranked, methods)) for ranked in board.standings]
