@@ -1,0 +1,1 @@
+"""Methods for dp-images."""

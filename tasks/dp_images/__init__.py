@@ -1,0 +1,1 @@
+"""Image classification under a privacy budget that is measured, not believed."""
