@@ -69,11 +69,15 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Want:
-    """The answer an ask must bring: a finite float array of this shape, each value within [low, high]."""
+    """The answer an ask must bring: a finite float array of this shape, each value within [low, high].
+
+    total: what each row of the last axis must sum to, within 1e-3; None: anything.
+    """
 
     shape: tuple[int, ...]
     low: float = -math.inf
     high: float = math.inf
+    total: float | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from fourfold.suite.task import Ask, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
 from fourfold.suite.watch import VisitError, Watch
 
+_TOTAL_TOLERANCE = 1e-3
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -175,15 +177,19 @@ def check(body: bytes, want: Want, verb: str) -> np.ndarray:
         )
     _refuse(~np.isfinite(answer), answer, verb, "that are not finite (NaN or infinity)")
     _refuse((answer < want.low) | (answer > want.high), answer, verb, f"outside [{want.low:g}, {want.high:g}]")
+    if want.total is not None:
+        sums = answer.sum(axis=-1)
+        wrong = np.abs(sums - want.total) > _TOTAL_TOLERANCE
+        _refuse(wrong, sums, verb, f"that do not sum to {want.total:g}", "rows")
     return answer
 
 
-def _refuse(wrong: np.ndarray, answer: np.ndarray, verb: str, why: str) -> None:
+def _refuse(wrong: np.ndarray, answer: np.ndarray, verb: str, why: str, what: str = "values") -> None:
     if count := int(np.count_nonzero(wrong)):
         first = tuple(int(index) for index in np.argwhere(wrong)[0])
         raise VisitError(
             "invalid-output",
-            f"{verb} returned {count:,} of {answer.size:,} values {why}, such as {answer[first]:.6g} at {list(first)}",
+            f"{verb} returned {count:,} of {answer.size:,} {what} {why}, such as {answer[first]:.6g} at {list(first)}",
         )
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourfold.suite.visit import Visit
-from fourfold.suite.watch import LOG_KEPT
+from fourfold.suite import boundary
+from fourfold.suite.task import Want
+from fourfold.suite.visit import Visit, check
+from fourfold.suite.watch import LOG_KEPT, VisitError
 
 Run = Callable[..., Visit]
 
@@ -200,3 +202,22 @@ def test_what_was_printed_before_a_failure_is_kept_with_the_traceback(run: Run) 
     assert seen.log.startswith("so far so good")
     assert "Traceback" in seen.log
     assert "KeyError: 'x'" in seen.log
+
+
+CLASSES = Want((3, 4), 0, 1, total=1)
+
+
+def test_rows_that_sum_to_their_total_are_taken_within_a_thousandth() -> None:
+    answer = np.full((3, 4), 0.25)
+    answer[1] = 0.2502
+    np.testing.assert_array_equal(check(boundary.encode({"answer": answer}), CLASSES, "predict"), answer)
+
+
+@pytest.mark.parametrize("row", [[0.2, 0.2, 0.2, 0.2], [0.0, 0.0, 0.0, 0.0], [0.2504, 0.2504, 0.2504, 0.2504]])
+def test_rows_that_do_not_sum_to_their_total_are_refused(row: list[float]) -> None:
+    answer = np.full((3, 4), 0.25)
+    answer[2] = row
+    said = rf"predict returned 1 of 3 rows that do not sum to 1, such as {sum(row):.6g} at \[2\]"
+    with pytest.raises(VisitError, match=said) as refused:
+        check(boundary.encode({"answer": answer}), CLASSES, "predict")
+    assert refused.value.args[0] == "invalid-output"
