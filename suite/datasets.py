@@ -2,14 +2,17 @@
 
 A cache is a folder that holds the files of all datasets, each at its ``File.path``. Some files are kept as they come;
 their bytes are pinned. Others are converted to Parquet on arrival; as Parquet's bytes differ between writers, it is
-their values that are pinned (``content_digest``), wherever a copy was made.
+their values that are pinned (``content_digest``), wherever a copy was made. Of a gzip file, whose bytes differ between
+compressors, it is the bytes inside.
 """
 
+import gzip
 import hashlib
 import importlib
 import json
 import os
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,7 @@ class File:
     sha256, size: of the bytes at ``url`` ('' and 0: not known). url: where they are; '' = by hand, or from a mirror.
     convert: ``module:function`` that makes of those bytes the cached Parquet file, given both paths; '' = it is they.
     content: the ``content_digest`` of the file that ``convert`` makes.
+    unpacked: SHA-256 of the bytes inside a gzip file that is kept as it comes, pinned instead of ``sha256``.
     check: ``module:function`` that returns what is wrong with the file at a path, or '': for bytes that nobody pinned.
     """
 
@@ -39,6 +43,7 @@ class File:
     url: str = ""
     convert: str = ""
     content: str = ""
+    unpacked: str = ""
     check: str = ""
 
 
@@ -110,7 +115,7 @@ def checksum(dataset: Dataset, cache: Path) -> str:
         return _sha256_text(f"{dataset.name} {dataset.version}")
     identity = []
     for file in dataset.files:
-        pinned = file.content or (file.sha256 if not file.convert else "")
+        pinned = file.content or file.unpacked or (file.sha256 if not file.convert else "")
         if not pinned:
             require(dataset, cache)
         identity.append([file.path, pinned or sha256_of(cache / file.path)])
@@ -145,7 +150,8 @@ def content_digest(path: Path) -> str:
     """SHA-256 of the values in a Parquet file, whatever wrote it and however it is encoded.
 
     Columns are taken by name; numbers and booleans as float64 (so int8 and int64 agree), a null as NaN; strings as
-    UTF-8. Row order counts. Raises OSError or pyarrow.ArrowInvalid where the file cannot be read.
+    UTF-8, bytes by their SHA-256. Row order counts. Raises OSError or pyarrow.ArrowInvalid where the file cannot be
+    read.
     """
     import numpy as np
     import pyarrow as pa
@@ -159,6 +165,10 @@ def content_digest(path: Path) -> str:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             digest.update(json.dumps(column.to_pylist()).encode())
             continue
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            each = (None if value is None else hashlib.sha256(value).hexdigest() for value in column.to_pylist())
+            digest.update(json.dumps(list(each)).encode())
+            continue
         values = column.cast(pa.int8() if pa.types.is_boolean(column.type) else column.type).cast(pa.float64())
         numbers = values.to_numpy().astype("<f8") + 0.0  # one zero, not two
         numbers[np.isnan(numbers)] = np.nan  # one NaN, not many
@@ -170,6 +180,12 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sha256_inside(path: Path) -> str:
+    """SHA-256 of the bytes inside a gzip file. Raises OSError, EOFError or zlib.error where it is no whole one."""
+    with gzip.open(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _sha256_text(text: str) -> str:
@@ -199,6 +215,11 @@ def _fault(file: File, path: Path) -> str:
             found, pinned, what = content_digest(path), file.content, "values"
         except (pa.ArrowException, OSError) as error:
             return f"it cannot be read ({str(error).splitlines()[0]})"
+    elif file.unpacked:
+        try:
+            found, pinned, what = _sha256_inside(path), file.unpacked, "bytes, unpacked,"
+        except (OSError, EOFError, zlib.error) as error:
+            return f"it is no whole gzip file ({error})"
     elif file.sha256:
         found, pinned, what = sha256_of(path), file.sha256, "bytes"
     else:
@@ -229,7 +250,7 @@ def _bring(file: File, path: Path, mirrored: str, progress: Progress | None) -> 
             progress(file.path, done, total)
 
     def wrong(arrived: Path) -> str:
-        if mirrored:
+        if mirrored or file.unpacked:
             return _fault(file, arrived)
         if file.sha256 and (found := sha256_of(arrived)) != file.sha256:
             return f"its bytes have SHA-256 {found[:12]}..., not {file.sha256[:12]}..."

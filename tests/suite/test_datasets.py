@@ -1,5 +1,7 @@
+import gzip
 import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -305,6 +307,58 @@ def test_a_conversion_that_goes_wrong_leaves_nothing(server, tmp_path):
     with pytest.raises(DatasetError, match="once converted its values have SHA-256"):
         fetch(dataset, tmp_path)
     assert list((tmp_path / "credit").iterdir()) == []
+
+
+def gzipped(server: Server, level: int = 9) -> Dataset:
+    server.files["/loans.gz"] = gzip.compress(BODY[:5000], level, mtime=0)
+    file = File("credit/loans.gz", url=f"{server.address}/loans.gz", unpacked=hashlib.sha256(BODY[:5000]).hexdigest())
+    return Dataset("loans", "Loans", "CC0", "nowhere", (file,), task="fair-credit")
+
+
+def test_a_gzip_file_is_pinned_by_what_is_inside(server, tmp_path):
+    dataset, path = gzipped(server), tmp_path / "credit/loans.gz"
+    assert fetch(dataset, tmp_path) == [path]
+    assert path.read_bytes() == server.files["/loans.gz"]
+
+    path.write_bytes(gzip.compress(BODY[:5000], 1, mtime=99))
+    assert path.read_bytes() != server.files["/loans.gz"]
+    assert verify(dataset, tmp_path) == []
+    assert fetch(dataset, tmp_path) == []
+    assert checksum(dataset, tmp_path) == checksum(dataset, tmp_path / "empty")
+
+
+@pytest.mark.parametrize(("body", "complaint"), [
+    (gzip.compress(BODY[:4999]), "its bytes, unpacked, have SHA-256"),
+    (gzip.compress(BODY[:5000])[:-2000], r"no whole gzip file \(Compressed file ended"),
+    (gzip.compress(BODY[:5000])[:-8] + bytes(8), r"no whole gzip file \(CRC check failed"),
+    (b"<html>moved</html>", r"no whole gzip file \(Not a gzipped file"),
+    (gzip.compress(BODY[:5000])[:20] + bytes(5000), "no whole gzip file"),
+], ids=["other", "truncated", "checksum", "foreign", "damaged"])
+def test_a_gzip_file_that_is_not_what_it_should_be_is_named_and_not_taken(server, tmp_path, body, complaint):
+    dataset, path = gzipped(server), tmp_path / "credit/loans.gz"
+    path.parent.mkdir()
+    path.write_bytes(body)
+    [wrong] = verify(dataset, tmp_path)
+    assert re.search(complaint, wrong)
+    assert "Run: fourfold data fetch fair-credit loans" in wrong
+
+    server.files["/loans.gz"] = body
+    with pytest.raises(DatasetError, match=complaint):
+        fetch(dataset, tmp_path)
+    assert path.read_bytes() == body
+
+
+def test_the_digest_of_bytes_sees_every_byte_and_where_one_ends(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def digest(*values: bytes | None, kind: str = "binary") -> str:
+        pq.write_table(pa.table({"jpeg": pa.array(values, kind)}), tmp_path / "a.parquet")
+        return content_digest(tmp_path / "a.parquet")
+
+    first = digest(b"\xff\xd8", b"\x00")
+    assert first == digest(b"\xff\xd8", b"\x00", kind="large_binary")
+    assert len({first, digest(b"\xff", b"\xd8\x00"), digest(b"\xff\xd8", b"\x01"), digest(b"\xff\xd8", None)}) == 4
 
 
 def test_require_names_the_file_and_the_command(server, tmp_path):
