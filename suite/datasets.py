@@ -185,7 +185,7 @@ def sha256_of(path: Path) -> str:
 def _sha256_inside(path: Path) -> str:
     """SHA-256 of the bytes inside a gzip file. Raises OSError, EOFError or zlib.error where it is no whole one."""
     with gzip.open(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sha256_text(text: str) -> str:

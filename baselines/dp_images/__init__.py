@@ -1,1 +1,1 @@
-"""Methods for dp-images."""
+"""Methods for the dp-images task, one short file each."""
