@@ -30,7 +30,7 @@ SHRINKS = 4
 """Pixels in for each pixel out, along each side: 2 to the number of scales."""
 
 _BORDER = 4  # Pixels that are reflected on each side; the reflection needs images of at least twice that.
-_PLANES = {"cpu": 16}  # At once: as many as a core's cache holds.
+_PLANES = {"cpu": 32}  # At once: as many as a core's cache holds.
 _PLANES_ELSEWHERE = 1024
 
 
@@ -86,8 +86,12 @@ def _scatter(x: "Tensor", bank: _Bank) -> "Tensor":
     both = torch.cat([spectrum, _along_both(bank.forward, _complex(fine))], -1)
     coarse = _modulus(_along_both(bank.inverse_half, _halved(both, bank.coarse)))
     coarse_low = _along_both(bank.low_half, coarse)
-    orders = [_along_both(bank.low, x), _along_both(bank.low, fine), coarse_low[..., : n * ANGLES],
-              coarse_low[..., n * ANGLES :]]
+    orders = [
+        _along_both(bank.low, x),
+        _along_both(bank.low, fine),
+        coarse_low[..., : n * ANGLES],
+        coarse_low[..., n * ANGLES :],
+    ]
     return torch.cat([order.unflatten(2, (n, -1)) for order in orders], -1).permute(2, 3, 0, 1)
 
 

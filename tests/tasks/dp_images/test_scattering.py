@@ -139,13 +139,14 @@ def test_a_mirrored_image_has_its_columns_and_its_angles_mirrored():
     mirrored = [(6 - angle) % 8 for angle in range(8)]
     fine_here, fine_there = here[1:9], there[1:9]
     assert relative(fine_there.numpy(), fine_here[mirrored].numpy()) < 0.1
-    assert relative(fine_there.numpy(), fine_here.numpy()) > 2 * relative(fine_there.numpy(),
-                                                                         fine_here[mirrored].numpy())
+    assert relative(fine_there.numpy(), fine_here.numpy()) > 2 * relative(
+        fine_there.numpy(), fine_here[mirrored].numpy()
+    )
 
 
 def test_gradients_are_right_and_finite_where_an_image_is_blank():
     x = image(8, 8).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: scatter(x)[:, 4::25], x)
+    assert torch.autograd.gradcheck(lambda x: scatter(x)[:, 4::25], x, fast_mode=True)
     blank = torch.zeros(1, 1, 28, 28, requires_grad=True)
     (slope,) = torch.autograd.grad(scatter(blank).sum(), blank)
     assert torch.isfinite(slope).all()
