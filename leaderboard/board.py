@@ -173,9 +173,9 @@ def build(
 def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Ranked:
     metrics = {metric["name"]: metric for metric in task.get("metrics", ())}
     summary = summed(standing, metrics, str(task.get("headline", "")))
+    usual = default_track(task)
     tracks = np.array(
-        [methods.get(row.digest, {}).get("declared", {}).get("track", default_track(task)) for row in standing.rows],
-        object,
+        [methods.get(row.digest, {}).get("declared", {}).get("track", usual) for row in standing.rows], object
     )
     refuted = standing.column("refuted")
     caught = np.zeros(len(standing.rows), bool)

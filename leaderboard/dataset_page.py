@@ -129,6 +129,8 @@ def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
             cells.append(f'<td><span class="none" role="img" title="{why}" aria-label="none: {why}">{DASH}</span></td>')
         elif name == "rung":
             cells.append(f"<td>{rung(value)}</td>")
+        elif 0.0005 <= low <= value <= high < 1 and high - low > 1e-9:  # nearly all of a board, spelled in one go
+            cells.append(f"<td>{value:.3f}<small>{low:.3f} – {high:.3f}</small></td>")
         else:
             between = interval(low, high)
             cells.append(
@@ -238,7 +240,8 @@ def spreads(ranked: Ranked, column: int) -> bool:
 def _points(ranked: Ranked, x: int, y: int) -> tuple[list[dict[str, Any]], list[int]]:
     """The points of a figure, and the rows on its front from left to right, which it numbers."""
     mean = ranked.summary.mean
-    rows = [row for row in ranked.order if ranked.sound[row] and np.isfinite(mean[row, [x, y]]).all()]
+    drawable = (ranked.sound & np.isfinite(mean[:, [x, y]]).all(axis=1)).tolist()
+    rows = [row for row in ranked.order if drawable[row]]
     better = [ranked.metric(ranked.standing.columns[column][0])["better"] for column in (x, y)]
     on = np.array(rows, int)[ranking.front(mean[rows, x], mean[rows, y], *better)].tolist()
     on.sort(key=lambda row: mean[row, x])

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from fourfold.leaderboard import score_table
 from fourfold.leaderboard.board import Board, Card, Ranked, selector
 from fourfold.leaderboard.numerals import spelled
+from fourfold.leaderboard.standing import Failure
 
 Method = tuple[str, str, str]
 """Task, name, digest."""
@@ -28,53 +29,64 @@ def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:
 
 def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[Method, dict[str, Any]]]:
     """Of each method what ``method.html.jinja`` shows. links: where each (task, dataset) has its page."""
-    write = {(ranked.standing.task, ranked.standing.dataset): score_table.writer(ranked) for ranked in board.standings}
+    written = {
+        id(ranked): _parts(board, ranked, links[ranked.standing.task, ranked.standing.dataset])
+        for ranked in board.standings
+    }
     for (task, method, digest), found in places(board).items():
-        parts = []
-        for ranked, row in found:
-            where = (task, ranked.standing.dataset)
-            parts.append(SimpleNamespace(**_part(board, ranked, row), link=links[where], scores=write[where](row)))
-        card = dict(board.methods.get(digest, {}))
         yield (
             (task, method, digest),
             {
                 "method": method,
                 "digest": digest,
-                "card": card,
+                "card": dict(board.methods.get(digest, {})),
                 "task": board.tasks.get(task, {"name": task}),
-                "parts": parts,
+                "parts": [written[id(ranked)](row) for ranked, row in found],
             },
         )
 
 
-def _part(board: Board, ranked: Ranked, row: int) -> dict[str, Any]:
+def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNamespace]:
+    """What gives the part of a method's page on one row of a standing. All that rows share is prepared here, once."""
+    standing, scores, again = ranked.standing, score_table.writer(ranked), commands(ranked)
+    failures: dict[int, list[Failure]] = {}
+    for failure in standing.failures:
+        failures.setdefault(failure.row, []).append(failure)
+    heads = Markup("".join(f'<th scope="col" class="num">seed {seed}</th>' for seed in standing.seeds))
+
+    def part(row: int) -> SimpleNamespace:
+        cells = [cell for cell in standing.cells[row].tolist() if cell]
+        return SimpleNamespace(
+            title=ranked.titles[row],
+            dataset=standing.dataset,
+            link=link,
+            rank=ranked.rank(row),
+            track=ranked.tracks[row],
+            state=ranked.states[row][0],
+            why=ranked.states[row][1],
+            cells=" ".join([cell[:16] for cell in cells]),
+            seed_heads=heads,
+            scores=scores(row),
+            failures=failures.get(row, ()),
+            provenance=_provenance(board, cells),
+            command=again(row),
+        )
+
+    return part
+
+
+def commands(ranked: Ranked) -> Callable[[int], str]:
+    """What gives the command line that runs the cells of one row of a standing again."""
     standing = ranked.standing
-    about = standing.rows[row]
-    cells = [cell for cell in standing.cells[row].tolist() if cell]
-    return {
-        "title": ranked.titles[row],
-        "dataset": standing.dataset,
-        "rank": ranked.rank(row),
-        "track": ranked.tracks[row],
-        "state": ranked.states[row][0],
-        "why": ranked.states[row][1],
-        "cells": " ".join(cell[:16] for cell in cells),
-        "seed_heads": Markup("".join(f'<th scope="col" class="num">seed {seed}</th>' for seed in standing.seeds)),
-        "failures": [failure for failure in standing.failures if failure.row == row],
-        "provenance": _provenance(board, cells),
-        "epsilon": about.epsilon,
-        "delta": about.delta,
-        "command": command(ranked, row),
-    }
-
-
-def command(ranked: Ranked, row: int) -> str:
-    """The command line that runs this row's cells again."""
-    about, standing = ranked.standing.rows[row], ranked.standing
-    task, dataset, method = map(shlex.quote, (standing.task, standing.dataset, selector(about)))
-    budget = f" --epsilon {about.epsilon:g}" if math.isfinite(about.epsilon) else ""
+    task, dataset = map(shlex.quote, (standing.task, standing.dataset))
     seeds = "".join(f" --seed {seed}" for seed in standing.seeds[: standing.asked])
-    return f"fourfold run -t {task} -d {dataset} -m {method}{budget}{seeds} --rerun all"
+
+    def command(row: int) -> str:
+        about = standing.rows[row]
+        budget = f" --epsilon {about.epsilon:g}" if math.isfinite(about.epsilon) else ""
+        return f"fourfold run -t {task} -d {dataset} -m {shlex.quote(selector(about))}{budget}{seeds} --rerun all"
+
+    return command
 
 
 def _provenance(board: Board, cells: Sequence[str]) -> list[tuple[str, str]]:

@@ -33,14 +33,15 @@ def beats_by_replicates(replicates: Floats, higher_is_better: bool) -> Bools:
     order = np.argsort(-signed.mean(axis=1), kind="stable")
     signed, rows = np.ascontiguousarray(signed[order]), rows[order]
     allowed = round((1 - CONFIDENCE) / 2 * replicates.shape[1], 9)
-    beats = np.zeros((len(replicates), len(replicates)), bool)
     least, most = signed.min(axis=1, initial=np.inf), signed.max(axis=1, initial=-np.inf)
-    for place in range(len(rows) - 1):  # only a row of higher mean can beat another
-        worse = rows[place + 1 :]
-        far = len(worse) - np.argmax((most[place + 1 :] >= least[place])[::-1])  # from there on, none reaches it ever
-        against = np.count_nonzero(signed[place] <= signed[place + 1 : place + 1 + far], axis=1)
-        beats[rows[place], worse] = True
-        beats[rows[place], worse[:far]] = against < allowed
+    ahead = np.maximum.accumulate(most[::-1])[::-1]  # the most that a row or any after it ever has
+    ends = np.searchsorted(-ahead, -least, side="right")  # from there on, none reaches the row ever
+    won = np.triu(np.ones((len(rows), len(rows)), bool), 1)  # only a row of higher mean can beat another
+    for place, end in enumerate(ends.tolist()):
+        against = (signed[place] <= signed[place + 1 : end]).sum(axis=1, dtype=np.int32)
+        won[place, place + 1 : end] = against < allowed
+    beats = np.zeros((len(replicates), len(replicates)), bool)
+    beats[np.ix_(rows, rows)] = won
     return beats
 
 

@@ -3,7 +3,8 @@
 They are joined here and not in the template because a board of hundreds of methods has millions of these cells.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,64 +15,100 @@ from fourfold.leaderboard.dataset_page import ARROWS, missing, rung
 from fourfold.leaderboard.numerals import interval, spelled
 
 FAMILIES = ("accuracy", "fairness", "privacy", "cost")
+DECIMALS = ("%.3f", "%.2f", "%.1f")
+BOUNDED, APART, LEFT_OUT = len(DECIMALS), -1, -2
+
+Head = tuple[int, str, str]
+"""Column, family and heading of a line."""
 
 
 def writer(ranked: Ranked) -> Callable[[int], Markup]:
-    """What writes the lines of one row of a standing. All that rows share is prepared here, once."""
+    """What writes the lines of one row of a standing. All that rows share is prepared here, once.
+
+    Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template.
+    """
     standing, summary, heads = ranked.standing, ranked.summary, _heads(ranked)
     order = [column for column, _, _ in heads]
-    forms, chosen = _forms(ranked)
-    counts = standing.n.max(axis=2, initial=0)
-    by_row = [each[:, order] for each in (chosen, summary.mean, summary.low, summary.high, counts, standing.value)]
-    title = f'<tr class="family"><th scope="colgroup" colspan="{5 + len(standing.seeds)}">%s</th></tr>'
+    kinds, counts = _kinds(ranked)[:, order], standing.n.max(axis=2, initial=0)[:, order]
+    width = 3 + len(standing.seeds)
+    ends = np.stack([summary.mean, summary.low, summary.high], axis=2)
+    numbers = np.concatenate([ends, standing.value], axis=2)[:, order].reshape(len(kinds), len(heads) * width)
+
+    @lru_cache(maxsize=64)
+    def template(kinds: bytes, counts: bytes) -> tuple[str, npt.NDArray[np.int64], list[tuple[int, int]]]:
+        return _template(heads, np.frombuffer(kinds, np.int8), np.frombuffer(counts, np.int64), len(standing.seeds))
 
     def written(row: int) -> Markup:
-        lines, before = [], None
-        values = zip(heads, *(each[row].tolist() for each in by_row), strict=True)
-        for (column, family, head), form, mean, low, high, count, each in values:
-            if mean != mean and not count and standing.columns[column][1]:
-                continue  # a group that this row was never asked about
-            if family != before:
-                before = family
-                lines.append(title % escape(family))
-            if form:
-                between = (low, high) if high > low else ()
-                cells = forms[form] % (mean, *between, f"{count:,}", *each)
-            else:
-                write = rung if standing.columns[column][0] == "rung" else spelled
-                why = escape(missing(ranked, row, column)) if mean != mean else interval(low, high)
-                cells = _cells(write(mean), why, f"{count:,}" if count else "", map(write, each))
-            lines.append(f"<tr>{head}{cells}</tr>")
-        return Markup("\n".join(lines))
+        text, taken, others = template(kinds[row].tobytes(), counts[row].tobytes())
+        values = numbers[row].take(taken).tolist()
+        for place, line in others:
+            known = numbers[row, line * width : (line + 1) * width].tolist()
+            values[place] = _line_apart(ranked, row, order[line], known, int(counts[row, line]))
+        return Markup(text % tuple(values))
 
     return written
 
 
-def _forms(ranked: Ranked) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Forms of lines to fill in, and which of them each (row, column) takes; 0 for a line out of the ordinary.
+def _kinds(ranked: Ranked) -> npt.NDArray[np.int8]:
+    """Of each (row, column) the kind of its line: an index of ``DECIMALS``, plus ``BOUNDED`` where it has an interval.
 
-    Ordinary are lines of plain positive numbers, all there: they are written with the decimals of their mean.
+    ``APART`` is a line out of the ordinary. Ordinary are lines of plain positive numbers, all there: they are written
+    with the decimals of their mean. ``LEFT_OUT`` is the line of a group that the row was never asked about.
     """
     standing, summary = ranked.standing, ranked.summary
+    counted = (standing.n > 0).any(axis=2)
     with np.errstate(invalid="ignore"):
         plain = (summary.mean >= 0.0005) & (summary.mean < 100) & ~(summary.low < 0.0005)
-        plain &= (standing.n > 0).any(axis=2) & ((standing.value >= 0.0005) & (standing.value < 1000)).all(axis=2)
+        plain &= counted & ((standing.value >= 0.0005) & (standing.value < 1000)).all(axis=2)
         plain &= np.array([name != "rung" for name, _ in standing.columns], bool)
-        bounded = summary.high > summary.low
-        decimals = 3 - np.digitize(summary.mean, [1, 10])
-    forms = [""]
-    for number in ("%.1f", "%.2f", "%.3f"):
-        forms += [_cells(number, "", "%s", [number] * len(standing.seeds))]
-        forms += [_cells(number, f"{number} – {number}", "%s", [number] * len(standing.seeds))]
-    return forms, np.where(plain, 2 * decimals - 1 + bounded, 0)
+        kinds = np.digitize(summary.mean, [1, 10]) + BOUNDED * (summary.high > summary.low)
+    grouped = np.array([bool(group) for _, group in standing.columns], bool)
+    apart = np.where(np.isnan(summary.mean) & ~counted & grouped, LEFT_OUT, APART)
+    return np.where(plain, kinds, apart).astype(np.int8)
+
+
+def _template(
+    heads: Sequence[Head], kinds: npt.NDArray[np.int8], counts: npt.NDArray[np.int64], seeds: int
+) -> tuple[str, npt.NDArray[np.int64], list[tuple[int, int]]]:
+    """A form of the lines; which numbers (3 + seeds a line) fill it in; and where in these lines apart are put."""
+    title = f'<tr class="family"><th scope="colgroup" colspan="{5 + seeds}">%s</th></tr>'
+    lines: list[str] = []
+    taken: list[int] = []
+    others: list[tuple[int, int]] = []
+    before = None
+    for line, ((_, family, head), kind, count) in enumerate(zip(heads, kinds.tolist(), counts.tolist(), strict=True)):
+        if kind == LEFT_OUT:
+            continue
+        if family != before:
+            before = family
+            lines.append(title % escape(family).replace("%", "%%"))
+        first = line * (3 + seeds)
+        if kind == APART:
+            others.append((len(taken), line))
+            taken.append(first)
+            cells = "%s"
+        else:
+            bounded, number = kind >= BOUNDED, DECIMALS[kind % BOUNDED]
+            taken += range(first, first + 3 + seeds) if bounded else [first, *range(first + 3, first + 3 + seeds)]
+            cells = _cells(number, f"{number} – {number}" if bounded else "", f"{count:,}", [number] * seeds)
+        lines.append(f"<tr>{head.replace('%', '%%')}{cells}</tr>")
+    return "\n".join(lines), np.array(taken, int), others
+
+
+def _line_apart(ranked: Ranked, row: int, column: int, numbers: Sequence[float], count: int) -> str:
+    """The cells of a line out of the ordinary: each number as it is best spelled, or why there is none."""
+    mean, low, high, *seeds = numbers
+    write = rung if ranked.standing.columns[column][0] == "rung" else spelled
+    between = interval(low, high) if mean == mean else escape(missing(ranked, row, column))
+    return _cells(write(mean), between, f"{count:,}" if count else "", map(write, seeds))
 
 
 def _cells(mean: str, between: str, count: str, seeds: Iterable[str]) -> str:
     return f"<td>{'</td><td>'.join([mean, between, count, *seeds])}</td>"
 
 
-def _heads(ranked: Ranked) -> list[tuple[int, str, str]]:
-    """Column, family and heading of each line: by family, metrics in the task's order, all records before groups."""
+def _heads(ranked: Ranked) -> list[Head]:
+    """The lines' heads: by family, metrics in the task's order, all records before groups."""
     places = {metric: place for place, metric in enumerate(ranked.metrics)}
     found = []
     for column, (name, group) in enumerate(ranked.standing.columns):

@@ -158,17 +158,15 @@ def _placed(table: pa.Table, cell: Ints, ids: Sequence[str], problems: Mapping[s
     first = np.zeros(len(ids), np.int64)
     first[cell[::-1]] = np.arange(len(cell))[::-1]
     about = table.select(["method", "method_digest", "parameters", "epsilon", "delta", "seed"]).take(pa.array(first))
-    keys = [Row(*key) for key in zip(*(about[name].to_pylist() for name in about.column_names[:-1]), strict=True)]
+    at_row, rows = _rows(about)
     seed_of = about["seed"].to_pylist()
-    rows = {key: place for place, key in enumerate(sorted(set(keys)))}
-    seeds, asked = _seeds(keys, seed_of)
-    at_row, at_seed = np.array([rows[key] for key in keys]), np.array([seeds.index(seed) for seed in seed_of])
+    seeds, asked = _seeds(at_row.tolist(), seed_of)
+    at_seed = np.array([seeds.index(seed) for seed in seed_of])
     endings = _endings(table, cell)
-    usual = _usual_problems([problems.get(each, "") for each in ids], seed_of)
+    problem_of = [problems.get(each, "") for each in ids]
+    usual = _usual_problems(problem_of, seed_of)
     ok = np.array([code not in endings for code in range(len(ids))], bool)
-    asked_the_same = np.array(
-        [problems.get(each, "") == usual[seed] for each, seed in zip(ids, seed_of, strict=True)], bool
-    )
+    asked_the_same = np.array([problem == usual[seed] for problem, seed in zip(problem_of, seed_of, strict=True)], bool)
     chosen = np.full((len(rows), len(seeds)), -1)
     order = np.lexsort((np.array(ids), ok, asked_the_same))
     chosen[at_row[order], at_seed[order]] = order  # of several cells for one place the last, which is the best, stays
@@ -181,7 +179,7 @@ def _placed(table: pa.Table, cell: Ints, ids: Sequence[str], problems: Mapping[s
     ]
     return _Cells(
         ids,
-        list(rows),
+        rows,
         seeds,
         asked,
         at_row,
@@ -192,15 +190,25 @@ def _placed(table: pa.Table, cell: Ints, ids: Sequence[str], problems: Mapping[s
     )
 
 
+def _rows(about: pa.Table) -> tuple[Ints, list[Row]]:
+    """Of each cell the row it belongs to, and the distinct rows in order."""
+    keys = [about[name].combine_chunks() for name in about.column_names[:-1]]
+    codes = np.stack([key.dictionary_encode("encode").indices.to_numpy() for key in keys])
+    _, first, row_of = np.unique(codes, axis=1, return_index=True, return_inverse=True)
+    found = [Row(*key) for key in zip(*(key.take(pa.array(first)).to_pylist() for key in keys), strict=True)]
+    order = sorted(range(len(found)), key=found.__getitem__)
+    return np.argsort(order)[row_of.ravel()], [found[place] for place in order]
+
+
 def _usual_problems(asked: Sequence[str], seeds: Sequence[int]) -> dict[int, str]:
     times = Counter(zip(seeds, asked, strict=True))
     return {seed: problem for (seed, problem), _ in sorted(times.items(), key=lambda item: (item[1], item[0][1]))}
 
 
-def _seeds(keys: Sequence[Row], seeds: Sequence[int]) -> tuple[list[int], int]:
+def _seeds(rows: Sequence[int], seeds: Sequence[int]) -> tuple[list[int], int]:
     """Those asked of at least half of the rows come first: a row with more seeds than all others ranks nobody out."""
-    times = Counter(seed for _, seed in set(zip(keys, seeds, strict=True)))
-    common = sorted(seed for seed, count in times.items() if 2 * count >= len(set(keys)))
+    times = Counter(seed for _, seed in set(zip(rows, seeds, strict=True)))
+    common = sorted(seed for seed, count in times.items() if 2 * count >= len(set(rows)))
     return common + sorted(set(times) - set(common)), len(common)
 
 
