@@ -8,7 +8,7 @@ numbers, nor look at a record other than the one it is given.
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,12 +48,15 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: its name in the graph, the ATen operation, and arguments that hold literals and references."""
+    """One operation: its name in the graph, the ATen operation, arguments that hold literals and references, and the
+    shape of its result for one record.
+    """
 
     name: str
     op: str
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any]
+    shape: tuple[int, ...] = ()
 
 
 Watch = Callable[[tuple[Any, ...], Any], Any]
@@ -352,8 +355,6 @@ def _value(value: Any, known: set[Reference], where: str, *, inside: bool = Fals
 
 def _measured(graph: Graph) -> Graph:
     """The graph with its output's shape and its size, from shapes alone: tensors on ``meta`` have no memory."""
-    import dataclasses
-
     import torch
 
     def blank(shape: tuple[int, ...], dtype: str) -> Any:
@@ -362,11 +363,12 @@ def _measured(graph: Graph) -> Graph:
     values: dict[Reference, Any] = {
         Reference("parameter", name): blank(shape, "float32") for name, shape in graph.parameters.items()
     }
-    elements = sum(math.prod(field.shape) for field in graph.record)
+    elements, nodes = sum(math.prod(field.shape) for field in graph.record), []
     if elements <= MAX_ELEMENTS:
         values.update((Reference("record", index), blank(*field)) for index, field in enumerate(graph.record))
         for node, result in _run(graph.nodes, values, "meta"):
             elements += result.numel()
+            nodes.append(replace(node, shape=tuple(result.shape)))
             if elements > MAX_ELEMENTS:
                 raise GraphError(f"node {node.name!r} ({node.op}): more than {MAX_ELEMENTS:,} numbers a record by here")
     if elements > MAX_ELEMENTS:
@@ -374,4 +376,4 @@ def _measured(graph: Graph) -> Graph:
     output = values[graph.result]
     if not output.dtype.is_floating_point:
         raise GraphError(f"the output is of {_dtype_name(output.dtype)}, not of a floating-point dtype")
-    return dataclasses.replace(graph, output=tuple(output.shape), elements=elements)
+    return replace(graph, nodes=tuple(nodes), output=tuple(output.shape), elements=elements)
