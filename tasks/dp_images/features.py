@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,12 +147,30 @@ def _computed(images: npt.NDArray[np.uint8], tell: Tell) -> Features:
     started, told = time.process_time(), time.monotonic()
     values = np.empty(_shape(images), np.float16)
     planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    with torch.inference_mode():
-        for first in range(0, len(images), _AT_ONCE):
-            chunk = torch.from_numpy(np.ascontiguousarray(planes[first : first + _AT_ONCE])).float() / 255
+
+    def fill(first: int) -> None:
+        chunk = torch.from_numpy(np.ascontiguousarray(planes[first : first + _AT_ONCE])).float() / 255
+        with torch.inference_mode():
             values[first : first + _AT_ONCE] = scattering.scatter(chunk).half().numpy()
+
+    with _one_thread_an_operation() as threads, ThreadPoolExecutor(threads) as pool:
+        starts = range(0, len(images), _AT_ONCE)
+        for first, _ in zip(starts, pool.map(fill, starts), strict=True):
             if time.monotonic() - told > _QUIET:
                 told = time.monotonic()
-                tell(f"scattering features: {first + len(chunk):,} of {len(images):,} images")
+                tell(f"scattering features: {min(first + _AT_ONCE, len(images)):,} of {len(images):,} images")
     values.flags.writeable = False
     return Features(values, time.process_time() - started)
+
+
+@contextlib.contextmanager
+def _one_thread_an_operation() -> Iterator[int]:
+    """Let torch's threads work on an image each: many on one small product wait for the slowest on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
