@@ -85,7 +85,7 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
     For the guest, which the suite does not deceive. Raises BoundaryError for anything but such a stream.
     """
     batch = _batch(data)
-    values = {field.name: _value(field, batch.column(i)) for i, field in enumerate(batch.schema)}
+    values = _values(batch)
     name = (batch.schema.metadata or {}).get(b"record", b"Record").decode(errors="replace")
     try:
         # Arrays have no one truth to compare by; and without a docstring, dataclasses takes a while to write one.
@@ -93,6 +93,18 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
         return dataclasses.make_dataclass(name, list(values), frozen=True, eq=False, namespace=plain)(**values)
     except (TypeError, ValueError) as error:
         raise BoundaryError(f"field names that cannot be: {error}") from error
+
+
+def fields(data: bytes | bytearray | memoryview) -> dict[str, Any]:
+    """Read ``encode``'s stream, whoever wrote it, into a dict of read-only arrays, scalars, tuples of texts, None.
+
+    Nothing in ``data`` is believed, as in ``numbers``. Raises BoundaryError.
+    """
+    return _values(_batch(data))
+
+
+def _values(batch: pa.RecordBatch) -> dict[str, Any]:
+    return {field.name: _value(field, batch.column(i)) for i, field in enumerate(batch.schema)}
 
 
 def numbers(data: bytes | bytearray | memoryview) -> np.ndarray:

@@ -97,12 +97,13 @@ def _visits(
     """Run it twice on one small problem with one seed; once where the first run does not end well."""
     draw = Draw(_KEY, task.name, task.embedded, 0)
     problem = task.draw(task.load(task.embedded, cache), draw, evaluate.declared(task, pack), small=True)
+    curation = evaluate.curated(draw, pack.digest, task, problem, evaluate.declared(task, pack))
     with Parents() as parents:
 
         def visit() -> Visit:
             file = str(pack.unpack(scratch))
             return visit_warm(
-                parents, pack.imports, python, file, pack.klass, dict(parameters), budget(pack), problem.asks
+                parents, pack.imports, python, file, pack.klass, dict(parameters), budget(pack), problem.asks, curation
             )
 
         first = visit()

@@ -1,11 +1,12 @@
 """One cell from start to finish, as ordinary Python: draw, ask the guest, check, score, and tell where it came from."""
 
+import math
 import platform
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from fourfold.suite import protocol, sandbox
+from fourfold.suite import mechanism_checks, protocol, sandbox
 from fourfold.suite.cell import Cell
 from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
+from fourfold.suite.evidence import Secret
+from fourfold.suite.method import Budget
 from fourfold.suite.pack import Pack
-from fourfold.suite.task import Draw, Problem, Score, Task
-from fourfold.suite.visit import Visit, visit_warm
+from fourfold.suite.task import Ask, Draw, Problem, Score, Task
+from fourfold.suite.visit import Curation, Visit, visit_warm
 from fourfold.suite.warm import Parents
 
 FAMILIES = {metric.name: metric.family for metric in protocol.PRIVACY + protocol.COST}
@@ -62,6 +65,54 @@ def declared(task: Task, pack: Pack) -> dict[str, str]:
     return {name: str(pack.declared.get(name, values[0])) for name, values in task.declares.items()}
 
 
+def curated(draw: Draw, cell: str, task: Task, problem: Problem, options: Mapping[str, str]) -> Curation:
+    """What a cell's curator is told; its batches, noise and coins are the cell's own."""
+    rng = draw.rng(f"curator {cell}")
+    secret = Secret(int(rng.integers(2**62)), rng.random(protocol.CANARIES) < 0.5)
+    return Curation(secret, options.get("access", "records"), task.examine, problem.examined)
+
+
+def back(
+    seen: Visit,
+    curation: Curation,
+    asks: Sequence[Ask],
+    budget: Budget,
+    visit: Callable[[Sequence[Ask], Curation], Visit],
+) -> protocol.Backed:
+    """Read what a visit's curator noted and, where it ran beside the method under a budget, rehearse the fit.
+
+    visit: how to visit the same method again. Raises ValueError for notes that are none.
+    """
+    verified = curation.access == "curator"
+    coins = curation.secret.coins
+    if not seen.evidence:
+        return protocol.Backed(seen.ledger, None, coins, {}, False)
+    notes = mechanism_checks.read(seen.evidence, len(coins))
+    again = mechanism_checks.rehearsal(notes)
+    if verified or math.isinf(budget.epsilon) or again is None:
+        return protocol.Backed(seen.ledger, notes, coins, {}, verified)
+    fit, *others = asks
+    tried = [replace(fit, give=mechanism_checks.garbled(fit.give, again.witness))]
+    if notes.whole:
+        tried += [_first(ask) for ask in others]
+    rehearsed = visit(tried, Curation(replace(curation.secret, rehearsal=again)))
+    answers, second = None, None
+    if rehearsed.status == "ok" and rehearsed.evidence:
+        second = mechanism_checks.read(rehearsed.evidence, len(coins))
+        answers = [np.concatenate([each[: mechanism_checks.ANSWERS].ravel() for each in run.answers if each is not None])
+                   for run in (seen, rehearsed)] if notes.whole else None
+    verdicts = mechanism_checks.verdicts(notes, second, answers, rehearsed.reason)
+    return protocol.Backed(seen.ledger, notes, coins, verdicts, False)
+
+
+def _first(ask: Ask) -> Ask:
+    """The same ask about the first few queries alone."""
+    assert ask.want is not None
+    most = mechanism_checks.ANSWERS
+    give = replace(ask.give, **{name: getattr(ask.give, name)[:most] for name in ask.give.private})
+    return replace(ask, give=give, want=replace(ask.want, shape=(min(most, ask.want.shape[0]), *ask.want.shape[1:])))
+
+
 class Evaluator:
     """Scores cells one after the other, keeping warm what they share: parents, problems, unpacked methods."""
 
@@ -84,10 +135,17 @@ class Evaluator:
             provenance = _provenance(cell, seen, started, time.monotonic() - loaded)
             return Result(cell, seen.status, seen.reason, _rows(cell, task, [], seen), provenance)
         file = str(pack.unpack(self._folder))
-        seen = visit_warm(
-            self._parents, pack.imports, python, file, pack.klass, dict(cell.parameters), cell.budget, problem.asks
-        )
-        scores = self._scores(job, task, problem, seen, options, draw) if seen.status == "ok" else []
+        curation = curated(draw, cell.id, task, problem, options)
+
+        def visit(asks: Sequence[Ask], under: Curation) -> Visit:
+            return visit_warm(
+                self._parents, pack.imports, python, file, pack.klass, dict(cell.parameters), cell.budget, asks, under
+            )
+
+        seen = visit(problem.asks, curation)
+        scores = []
+        if seen.status == "ok":
+            scores = self._scores(job, task, problem, seen, options, draw, curation, visit)
         queries = sum(ask.want.shape[0] for ask in problem.asks if ask.want)
         scores += protocol.cost_scores(seen, queries)
         rows = _rows(cell, task, scores, seen)
@@ -113,15 +171,27 @@ class Evaluator:
         return self._problems[key]
 
     def _scores(
-        self, job: Job, task: Task, problem: Problem, seen: Visit, options: Mapping[str, str], draw: Draw
+        self,
+        job: Job,
+        task: Task,
+        problem: Problem,
+        seen: Visit,
+        options: Mapping[str, str],
+        draw: Draw,
+        curation: Curation,
+        visit: "Callable[[Sequence[Ask], Curation], Visit]",
     ) -> list[Score]:
-        scored = task.score(problem, seen.answers, options, job.cell.budget, draw)
+        budget = job.cell.budget
+        scored = task.score(problem, seen.answers, options, budget, draw)
         try:
-            private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), seen.ledger, scored)
+            backed = back(seen, curation, problem.asks, budget, visit)
+            private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), backed, scored)
         except ValueError as error:
             seen.status, seen.reason = "invalid-output", f"the ledger is not one: {error}"
             return []
-        return [*scored.scores, *private]
+        seen.checks = {name: vars(verdict) for name, verdict in backed.verdicts.items()}
+        seen.ledger = backed.mechanisms
+        return [*scored.scores, *task.examined(problem, seen.found), *private]
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +241,7 @@ def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[st
         "guest_start": seen.start,
         "log": seen.log,
         "ledger": [vars(mechanism) for mechanism in seen.ledger],
+        "checks": seen.checks,
     }
 
 

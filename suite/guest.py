@@ -19,6 +19,7 @@ import socket
 import struct
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from types import TracebackType
 from typing import Any, NoReturn
@@ -27,14 +28,19 @@ import numpy as np
 import numpy.random  # which numpy would otherwise import in each guest
 
 from fourfold.suite import boundary, sandbox, state
-from fourfold.suite.method import Budget, Ledger, Mechanism, Method
+from fourfold.suite.evidence import Rehearsed, Secret
+from fourfold.suite.method import Budget, Mechanism, Method
 
 ORDER, READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"ORKDALSE")
+EVIDENCE, CALL, REPLY = (bytes([letter]) for letter in b"VCY")
 WARM, FORK, KILL = b"W", b"F", b"K"
 FORKED = struct.Struct("<q")
 """What the warm parent tells once it has forked: the guest's process id."""
 REAPED = struct.Struct("<qdq")
 """What it tells once the guest and all it started are gone: exit status, CPU seconds, largest resident bytes."""
+
+
+_GIVEN: dict[str, tuple[str, ...]] = {"fit": ("train", "budget"), "model": ()}
 
 
 class AnswerError(TypeError):
@@ -112,7 +118,12 @@ def _be_guest(asks: int, answers: int, log: int) -> NoReturn:
         sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))
         order = json.loads(boundary.receive(asks)[1])
         sandbox.confine(order["memory_limit"], order["scratch"])
-        _serve(order, asks, answers)
+        if order["role"] == "custodian":
+            from fourfold.suite import custodian
+
+            custodian.serve(order, asks, answers)
+        else:
+            _serve(order, asks, answers)
         code = 0
     except BaseException as error:
         with contextlib.suppress(BaseException):
@@ -131,7 +142,14 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
     _check_signatures(kind, order["verbs"])
     _seed(budget.seed)  # Again, for what the method's file imported, or drew.
     method = kind(budget, order["parameters"])
-    boundary.send(answers, READY)
+
+    def call(request: bytes) -> bytearray:
+        boundary.send(answers, CALL, request)
+        return boundary.receive(asks)[1]
+
+    secret = Secret.read(boundary.fields(boundary.receive(asks)[1]))
+    method._curate, curators = _curate(order, budget, secret, call)
+    boundary.send(answers, READY, b"model" if kind.model is not Method.model else b"")
     while True:
         tag, body = boundary.receive(asks)
         if tag == STATE:
@@ -141,11 +159,48 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
         record = boundary.decode(boundary.receive(asks)[1])
         answer = b""
         if verb == "fit":
-            method.fit(record, budget)
+            with contextlib.suppress(Rehearsed):
+                method.fit(record, budget)
+        elif verb == "model":
+            answer = _model(method, record)
         else:
             answer = boundary.encode({"answer": _plain(getattr(method, verb)(record), verb)})
         boundary.send(answers, ANSWER, answer)
-        boundary.send(answers, LEDGER, _mechanisms(method.ledger))
+        here = curators if order["access"] == "records" else []
+        boundary.send(answers, LEDGER, json.dumps(told(method.ledger.mechanisms)).encode())
+        if verb == "fit":
+            boundary.send(answers, EVIDENCE, boundary.encode(here[0].account()) if here else b"")
+
+
+def _curate(
+    order: dict[str, Any], budget: Budget, secret: Secret, call: Callable[[bytes], Any]
+) -> tuple[Callable[..., Any], list[Any]]:
+    """What ``Method.curator`` calls, and what it made: a curator in this process, or a proxy that ``call``s one."""
+    made: list[Any] = []
+
+    def curate(train: Any, unit: Any) -> Any:
+        if made:
+            raise RuntimeError("a fit has one curator: keep the one that self.curator(train) gave")
+        if order["access"] == "curator":
+            from fourfold.suite.curator_proxy import CuratorProxy
+
+            made.append(CuratorProxy(train, budget, call, unit))
+        else:
+            from fourfold.suite.curator import Curator
+
+            made.append(Curator([getattr(train, name) for name in train.private], budget, secret, unit))
+        return made[0]
+
+    return curate, made
+
+
+def _model(method: Method, query: Any) -> bytes:
+    """The method's ``model()``, a function of (parameters, *one query), as a graph with its parameters."""
+    from fourfold.suite import model
+
+    function, parameters = method.model()
+    example = model.example([getattr(query, name) for name in query.private])
+    return boundary.encode(model.packed(function, parameters, example))
 
 
 def load(file: str, name: str) -> type[Method]:
@@ -164,8 +219,8 @@ def load(file: str, name: str) -> type[Method]:
 def _check_signatures(kind: type[Method], verbs: list[str]) -> None:
     """Raise TypeError, before anything is fitted, where a method of the class is missing or takes something else."""
     for verb in verbs:
-        given = ("train", "budget") if verb == "fit" else ("query",)
-        wanted = f"write def {verb}(self, {', '.join(given)})"
+        given = _GIVEN.get(verb, ("query",))
+        wanted = f"write def {verb}({', '.join(('self', *given))})"
         function = getattr(kind, verb, None)
         if function is None or function is getattr(Method, verb, None):
             raise TypeError(f"{kind.__name__} has no {verb}; {wanted}")
@@ -193,17 +248,12 @@ def _plain(answer: Any, verb: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _mechanisms(ledger: Ledger) -> bytes:
-    """The ledger as JSON: a list of [kind, noise multiplier, sample rate, steps, sampling]."""
-    types = (str, float, float, int, str)
-    told = [
-        [to(value) for to, value in zip(types, astuple(each), strict=True)]
-        for each in ledger.mechanisms
-        if isinstance(each, Mechanism)
-    ]
-    if len(told) != len(ledger.mechanisms):
+def told(mechanisms: Sequence[Mechanism]) -> list[list[Any]]:
+    """A ledger as plain lists of [kind, noise multiplier, sample rate, steps, sampling, unit]."""
+    types = (str, float, float, int, str, str)
+    if not all(isinstance(each, Mechanism) for each in mechanisms):
         raise TypeError("the ledger holds what is no Mechanism; record them by self.ledger.gaussian(...) and the like")
-    return json.dumps(told).encode()
+    return [[to(value) for to, value in zip(types, astuple(each), strict=True)] for each in mechanisms]
 
 
 def _tell(error: BaseException, answers: int) -> None:

@@ -1,8 +1,12 @@
 """What an author subclasses. This file runs beside the method, in the guest, and imports the standard library alone."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from fourfold.suite.curator import Curator
 
 Value = bool | int | float | str
 
@@ -36,7 +40,8 @@ class Mechanism:
 
     kind: ``gaussian`` or ``laplace``. sample_rate: the probability with which a record enters a step.
     sampling: ``poisson`` (each record by its own coin), ``shuffle`` (fixed batches, each record once an epoch; a step
-    is then an epoch, and nothing is gained by sampling) or ``full`` (every record, every step).
+    is then an epoch, and nothing is gained by sampling) or ``full`` (every record, every step). unit: what one sampled
+    thing is, and so what the guarantee is for: a ``record``, or a ``user`` with all records of theirs.
     """
 
     kind: str
@@ -44,6 +49,7 @@ class Mechanism:
     sample_rate: float = 1.0
     steps: int = 1
     sampling: str = "full"
+    unit: str = "record"
 
 
 class Ledger:
@@ -96,6 +102,18 @@ class Method:
         self.ledger = Ledger()
         for name, value in (parameters or {}).items():
             setattr(self, name, value)
+        self._curate: Callable[..., Curator] | None = None
+
+    def curator(self, train: Any, unit: Any = None) -> "Curator":
+        """The suite's sampler and noise over the private records of ``train``; see ``fourfold.suite.curator``.
+
+        A method that touches its records through it alone can reach the rung ``accounted``; one that declares
+        ``access = "curator"``, to which the records are never given, the rung ``verified``. unit: (n,) whole numbers,
+        the user each record belongs to, where it is users that are to be kept private.
+        """
+        if self._curate is None:
+            raise RuntimeError("the suite gives a curator to a method that it runs; run it by fourfold check or run")
+        return self._curate(train, unit)
 
     def fit(self, train: Any, budget: Budget) -> None:
         """Learn from the training records, within the budget."""
@@ -104,3 +122,10 @@ class Method:
     def predict(self, query: Any) -> Any:
         """Answer the queries, in their order, as an array."""
         raise NotImplementedError(f"{type(self).__name__} has no predict(query)")
+
+    def model(self) -> tuple[Callable[..., Any], Mapping[str, Any]]:
+        """Hand over what was learnt: a function ``f(parameters, *query)`` of one query, and its parameters, tensors by
+        name. The suite runs it as a graph: to answer the queries where ``access = "curator"``, and else, where this is
+        written, to attack, weigh and quantize it. What it returns for one query is a row of ``predict``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no model()")

@@ -12,7 +12,6 @@ from fourfold.suite.method import Budget, Value
 from fourfold.suite.pack import Pack, PackError
 from fourfold.suite.task import Draw, Task
 
-EPSILONS = (1.0, 3.0, 8.0)
 RERUN = ("missing", "failed", "all")
 
 
@@ -20,15 +19,15 @@ RERUN = ("missing", "failed", "all")
 class Request:
     """What a user asks for. Empty tasks, datasets or methods: all tasks, their embedded datasets, all their methods.
 
-    seeds: the numbers of the draws to run on. epsilons: the budgets that private methods run at; the others run at
-    none. time_limit: seconds a cell.
+    seeds: the numbers of the draws to run on. epsilons: the budgets that private methods run at, the others at none;
+    empty: each task's own. time_limit: seconds a cell.
     """
 
     tasks: Sequence[str] = ()
     datasets: Sequence[str] = ()
     methods: Sequence[str] = ()
     seeds: Sequence[int] = tuple(range(5))
-    epsilons: Sequence[float] = EPSILONS
+    epsilons: Sequence[float] = ()
     delta: float = 1e-5
     time_limit: float = 3600.0
     fairness_tolerance: float = 0.05
@@ -53,7 +52,7 @@ def jobs(request: Request, key: bytes, cache: Path) -> list[Job]:
             if pack.task != task.name:
                 continue
             check_declarations(task, pack)
-            epsilons = request.epsilons if pack.get("private") else (math.inf,)
+            epsilons = (request.epsilons or task.epsilons) if pack.get("private") else (math.inf,)
             for epsilon in epsilons:
                 made += [
                     _job(task, dataset, checksum, pack, parameters, float(epsilon), seed, request, key)

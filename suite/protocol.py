@@ -1,14 +1,22 @@
 """What the suite measures of every method, whatever the task: privacy from the canaries and the ledger, and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fourfold.suite.cell import Cell
+from fourfold.suite.mechanism_checks import Notes, Verdict
 from fourfold.suite.method import Mechanism
 from fourfold.suite.metrics import accountant, privacy
 from fourfold.suite.task import Metric, Score, Scored
 from fourfold.suite.visit import Visit
+
+RUNGS = ("none", "claimed", "accounted", "verified")
+ADJACENCIES = ("add-or-remove", "zero-out")
+SAMPLINGS = ("full", "poisson", "shuffle", "poisson+full", "shuffle+full", "poisson+shuffle", "poisson+shuffle+full")
+UNITS = ("record", "user", "record+user")
 
 PRIVACY = (
     Metric(
@@ -58,6 +66,51 @@ PRIVACY = (
         high=1,
     ),
     Metric(
+        "tpr_at_fpr_01pct",
+        "TPR at 0.1 % FPR",
+        "privacy",
+        "lower",
+        "The same when 0.1 % are falsely accused; with fewer than 1,000 canaries out, when none is.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "epsilon_second",
+        "second accountant's ε",
+        "privacy",
+        "lower",
+        "The same ledger's epsilon by the lower of two accountants, Opacus' PRV and dp_accounting's PLD, where "
+        "accounted ε is the higher; where they differ by more than 0.02, the ledger is not believed.",
+        low=0,
+    ),
+    Metric(
+        "adjacency",
+        "adjacency",
+        "privacy",
+        "none",
+        "Which neighbouring datasets the accounted epsilon is about; epsilons of different adjacency do not compare.",
+        names=ADJACENCIES,
+    ),
+    Metric(
+        "sampling",
+        "sampling",
+        "privacy",
+        "none",
+        "How records came into the batches of the ledger's mechanisms.",
+        names=SAMPLINGS,
+    ),
+    Metric("unit", "unit", "privacy", "none", "What the guarantee is for: one record, or a user with all records of "
+           "theirs.", names=UNITS),
+    Metric(
+        "mechanism_check",
+        "mechanism checks",
+        "privacy",
+        "higher",
+        "1 where a check of the ledger's mechanisms passed: sensitivity, noise, sampler, chain of parameters, ledger.",
+        low=0,
+        high=1,
+    ),
+    Metric(
         "rung",
         "backing",
         "privacy",
@@ -66,14 +119,15 @@ PRIVACY = (
         "checks passed), 3 verified (the suite drew the batches and added the noise).",
         low=0,
         high=3,
+        names=RUNGS,
     ),
     Metric(
         "refuted",
         "refuted",
         "privacy",
         "lower",
-        "1 where the audit, at 99 % confidence a cell, exceeds the claimed or accounted epsilon, or the ledger exceeds "
-        "the claim; such a row does not rank.",
+        "1 where the audit, at 99 % confidence a cell, exceeds the claimed or accounted epsilon, the ledger exceeds "
+        "the claim, or a mechanism check failed; such a row does not rank.",
         low=0,
         high=1,
     ),
@@ -135,29 +189,88 @@ COST = (
 REFUTING = 0.99
 """The confidence at which an audit refutes: five seeds then refute an honest method in 5 % of campaigns at most."""
 
-RUNGS = ("none", "claimed", "accounted", "verified")
 
 
-def privacy_scores(cell: Cell, private: bool, ledger: Sequence[Mechanism], scored: Scored) -> list[Score]:
+CANARIES = 1000
+"""White-box canaries: coordinates of their own, by which a curator's sums are longer."""
+
+
+@dataclass(frozen=True)
+class Backed:
+    """What the suite found of a run's mechanisms.
+
+    ledger: what the method wrote down by itself. notes: its curator's, or None. coins: the white-box canaries'.
+    verdicts: of the mechanism checks, where the curator ran beside the method. verified: it ran in a process of the
+    suite's.
+    """
+
+    ledger: Sequence[Mechanism]
+    notes: Notes | None
+    coins: npt.NDArray[np.bool_]
+    verdicts: Mapping[str, Verdict]
+    verified: bool
+
+    @property
+    def mechanisms(self) -> list[Mechanism]:
+        """Everything that was spent."""
+        return [*self.ledger, *(self.notes.ledger if self.notes else ())]
+
+    @property
+    def checked(self) -> bool:
+        """All that was spent went through a curator, and every check passed."""
+        return bool(self.verdicts) and not self.ledger and all(each.passed for each in self.verdicts.values())
+
+
+def privacy_scores(cell: Cell, private: bool, backed: Backed, scored: Scored) -> list[Score]:
     """Claimed, accounted, audited and leaked, side by side. Raises ValueError for a ledger that is not one."""
-    coin, membership, m = scored.coin, scored.membership, len(scored.coin)
     claimed = cell.budget.epsilon if private and np.isfinite(cell.budget.epsilon) else None
-    accounted = accountant.accounted_epsilon(ledger, cell.budget.delta)
-    audited, refuting = (
-        privacy.audited_epsilon(membership, coin, cell.budget.delta, level).value if m else None
-        for level in (0.95, REFUTING)
+    mechanisms = backed.mechanisms
+    accounted = accountant.accounted_epsilon(mechanisms, cell.budget.delta)
+    attacks = [("", scored.coin, scored.membership)]
+    if backed.notes is not None and len(backed.coins):
+        attacks.append(("white-box", backed.coins, backed.notes.scores))
+    level = 1 - (1 - REFUTING) / len(attacks)
+    refuting = [privacy.audited_epsilon(score, coin, cell.budget.delta, level).value
+                for _, coin, score in attacks if len(coin)]
+    agreed = accounted is not None and accounted.agrees
+    rung, refuted = accountant.backing(
+        claimed, accounted.epsilon if accounted else None, max(refuting, default=None),
+        checked=agreed and backed.checked, verified=agreed and backed.verified and not backed.ledger,
     )
-    rung, refuted = accountant.backing(claimed, accounted.epsilon if accounted else None, refuting)
-    auc = (privacy.leakage_auc(membership, coin) if m else None) or (None, None, None)
-    tpr = (privacy.tpr_at_fpr(membership, coin, 0.01) if m else None) or (None, None, None)
+    refuted |= not all(each.passed for each in backed.verdicts.values())
     return [
         Score("epsilon_claimed", claimed),
-        Score("epsilon_accounted", accounted.epsilon if accounted else None, n=sum(each.steps for each in ledger)),
-        Score("epsilon_audited", audited, n=m),
-        Score("leakage_auc", auc[0], auc[1], auc[2], m),
-        Score("tpr_at_fpr_1pct", tpr[0], tpr[1], tpr[2], int(coin.sum())),
+        Score("epsilon_accounted", accounted.epsilon if accounted else None, n=sum(m.steps for m in mechanisms)),
+        *_facts(accounted),
+        *(score for name, coin, membership in attacks for score in _leaked(name, coin, membership, cell.budget.delta)),
+        *(Score("mechanism_check", float(each.passed), group=name) for name, each in backed.verdicts.items()),
         Score("rung", float(RUNGS.index(rung))),
         Score("refuted", float(refuted)),
+    ]
+
+
+def _facts(accounted: accountant.Accounted | None) -> list[Score]:
+    """What an accounted epsilon is of: its second opinion, and for which neighbours, sampling and unit it holds."""
+    if accounted is None:
+        return []
+    kinds = {"adjacency": ADJACENCIES, "sampling": SAMPLINGS, "unit": UNITS}
+    told = [(name, names.index(getattr(accounted, name))) for name, names in kinds.items()
+            if getattr(accounted, name) in names]
+    return [Score("epsilon_second", accounted.second), *(Score(name, float(place)) for name, place in told)]
+
+
+def _leaked(name: str, coin: npt.NDArray[np.bool_], membership: npt.NDArray[np.float64], delta: float) -> list[Score]:
+    """What one attack makes of its canaries; name: whose, empty for those among the records."""
+    m, there = len(coin), int(coin.sum())
+    if not m:
+        return [Score("epsilon_audited", None), Score("leakage_auc", None), Score("tpr_at_fpr_1pct", None)]
+    auc = privacy.leakage_auc(membership, coin) or (None, None, None)
+    rates = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_01pct": 0.001}
+    found = {metric: privacy.tpr_at_fpr(membership, coin, rate) or (None, None, None) for metric, rate in rates.items()}
+    return [
+        Score("epsilon_audited", privacy.audited_epsilon(membership, coin, delta).value, n=m, group=name),
+        Score("leakage_auc", *auc, n=m, group=name),
+        *(Score(metric, *value, n=there, group=name) for metric, value in found.items()),
     ]
 
 

@@ -56,7 +56,8 @@ def count(method: Any) -> int | None:
     """Numbers in the method's attributes; None where they cannot be pickled."""
     counter = _Counter()
     try:
-        counter.dump({name: value for name, value in vars(method).items() if name not in ("budget", "ledger")})
+        own = ("budget", "ledger", "_curate")
+        counter.dump({name: value for name, value in vars(method).items() if name not in own})
     except Exception:
         return None
     return counter.total

@@ -34,6 +34,8 @@ class Metric:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    names: tuple[str, ...] = ()
+    """Where a value is one of several kinds: their names, from 0."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Problem:
 
     asks: Sequence[Ask]
     answers: Answers
+    examined: "Sequence[np.ndarray]" = ()
+    """What the task's examination of a model gets beside it: a row a query, and whatever else it needs."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,11 @@ class Task(ABC):
     """What a board certifies of a method over all its seeds together, if anything."""
     unranked: ClassVar[frozenset[str]] = frozenset()
     """Datasets too small to separate methods: scored and shown, never ranked."""
+    epsilons: ClassVar[Sequence[float]] = (1.0, 3.0, 8.0)
+    """The budgets at which a method that claims privacy is run, unless others are asked for; the others run at none."""
+    examine: ClassVar[str] = ""
+    """``module:function`` that examines a model a method hands over, if one does: called with its graph, its parameters
+    and ``Problem.examined`` in a confined process of the suite's, it returns arrays for ``examined``."""
 
     @abstractmethod
     def load(self, dataset: str, cache: Path) -> Any:
@@ -184,3 +193,7 @@ class Task(ABC):
 
         Pure: equal input, equal output. Its random numbers, if any, come from ``draw``.
         """
+
+    def examined(self, problem: Problem, found: Mapping[str, Any]) -> Sequence[Score]:
+        """Scores from what ``examine`` found of the model."""
+        return ()

@@ -1,5 +1,6 @@
 """One visit of a guest, seen from the trusted side: ask, measure, check. Nothing it says is believed unchecked."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -12,12 +13,18 @@ from typing import Any
 import numpy as np
 
 from fourfold.suite import boundary, energy, guest
+from fourfold.suite.custody import Custody
+from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.task import Ask, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
 from fourfold.suite.watch import VisitError, Watch
 
 _TOTAL_TOLERANCE = 1e-3
+
+
+MODEL = 1 << 29
+"""The most bytes of a model that a method hands over."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +36,42 @@ class Phase:
     wall: float
 
 
+@dataclass(frozen=True)
+class Curation:
+    """What a visit has to do with a curator.
+
+    secret: what the curator is told. access: ``records`` where the method is given its private records, ``curator``
+    where a custodian holds them. examine, examined: the function, as ``module:name``, by which the task examines the
+    model that the method hands over, and the arrays it gets beside it; '' and (): not at all.
+    """
+
+    secret: Secret
+    access: str = "records"
+    examine: str = ""
+    examined: Sequence[np.ndarray] = ()
+
+
+UNCURATED = Curation(Secret(0, np.zeros(0, np.bool_)))
+"""For who has no curator, or no secrets from it."""
+
+
 @dataclass
 class Visit:
     """What came of it. status is one of ``cell.STATUSES``; reason says what, where and what to do.
 
     start: seconds from the fork until the method stood ready. phases: an ask each; the last one of a visit that did not
     end well is the ask it broke off in. peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
+    ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
+    found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
     """
 
     status: str = "ok"
     reason: str = ""
     answers: list[np.ndarray | None] = field(default_factory=list)
     ledger: list[Mechanism] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
     start: float = 0.0
     peak_memory: int = 0
@@ -58,6 +89,7 @@ def visit_warm(
     parameters: dict[str, Any],
     budget: Budget,
     asks: Sequence[Ask],
+    curation: Curation = UNCURATED,
 ) -> Visit:
     """Run a method in a guest of the parent that suits it, and once more where that parent dies meanwhile.
 
@@ -66,10 +98,12 @@ def visit_warm(
     """
     for _ in range(2):
         parent = parents.get(preload, budget.cpus, python)
+        other = parents.get(("torch",), budget.cpus, custodian=True) if _needs_custody(curation) else None
         try:
-            return visit(parent, file, name, parameters, budget, asks)
+            return visit(parent, file, name, parameters, budget, asks, curation, other)
         except GuestLost:
-            parents.drop(parent)
+            for each in (parent, other):
+                parents.drop(each)
     return Visit(
         "failed",
         "the process that started it died while it ran, twice: a method must leave processes alone "
@@ -77,28 +111,48 @@ def visit_warm(
     )
 
 
+def _needs_custody(curation: Curation) -> bool:
+    return curation.access == "curator" or bool(curation.examine)
+
+
 def visit(
-    parent: Parent, file: str, name: str, parameters: dict[str, Any], budget: Budget, asks: Sequence[Ask]
+    parent: Parent,
+    file: str,
+    name: str,
+    parameters: dict[str, Any],
+    budget: Budget,
+    asks: Sequence[Ask],
+    curation: Curation = UNCURATED,
+    other: Parent | None = None,
 ) -> Visit:
     """Run a method's class through its asks in a guest forked from ``parent``, within the budget.
+
+    other: the parent of a custodian, where the curation needs one.
 
     Raises GuestLost when the parent itself dies; whatever the method does ends in the visit's status.
     """
     result, scratch = Visit(), tempfile.mkdtemp(prefix="fourfold-")
     try:
         with Watch(parent, budget.memory_limit) as watch:
+            custodied = curation.access == "curator"
             order = {
+                "role": "guest",
+                "access": curation.access,
                 "file": file,
                 "class": name,
                 "parameters": parameters,
                 "budget": vars(budget),
                 "scratch": scratch,
                 "memory_limit": budget.memory_limit,
-                "verbs": sorted({ask.verb for ask in asks}),
+                "verbs": sorted({"model" if custodied and ask.verb != "fit" else ask.verb for ask in asks}),
             }
             watch.say(guest.ORDER, json.dumps(order).encode())
-            _Meter(watch, result).converse(asks, budget.time_limit)
-            result.peak_memory = max(watch.peak, watch.end().memory)
+            # What a guest does not need to know, it is not told.
+            secret = Secret(0, curation.secret.coins[:0]) if custodied else curation.secret
+            watch.say(guest.RECORD, boundary.encode(secret.fields()))
+            with Custody(other, budget, curation.secret, scratch, curation.examine) as custody:
+                _Meter(watch, result, custody, curation).converse(asks, budget.time_limit)
+                result.peak_memory = max(watch.peak, watch.end().memory) + (custody.peak if custodied else 0)
             result.log = watch.log.text()
         return result
     finally:
@@ -112,48 +166,95 @@ class _Meter:
     or before it was asked, is then counted too, in the phase it falls into.
     """
 
-    def __init__(self, watch: Watch, result: Visit) -> None:
+    def __init__(self, watch: Watch, result: Visit, custody: Custody, curation: Curation) -> None:
         self._watch, self._result = watch, result
+        self._custody, self._curation = custody, curation
+        self._holder = custody if curation.access == "curator" else None
         self._verb, self._cpu, self._asked = "", 0.0, 0.0
 
     def converse(self, asks: Sequence[Ask], time_limit: float) -> None:
         watch, result = self._watch, self._result
         try:
-            self._begin(time_limit)
+            hands_over = self._begin(time_limit)
             before = energy.joules()
             for ask in asks:
                 result.answers.append(self._ask(ask))
             after = energy.joules()
             if before is not None and after is not None and after >= before:  # The counter wraps around.
                 result.energy = after - before
+            if self._curation.examine and hands_over:
+                result.found = dict(self._custody.examine(self._model(asks[-1]), self._curation.examined))
         except VisitError as ended:
             result.status, result.reason = ended.args
             if self._verb:
-                self._phase(watch.end().cpu)
+                self._phase(watch.end().cpu + (self._holder.cpu if self._holder else 0.0))
         else:
             result.parameters = _state(watch)
             watch.finish()
 
-    def _begin(self, time_limit: float) -> None:
+    def _begin(self, time_limit: float) -> bool:
+        """Wait until it stands ready; whether it can hand over a model."""
         began = time.monotonic()
         self._watch.allow(time_limit)
-        self._watch.frame(guest.READY)
+        ready = self._watch.frame(guest.READY)
         self._result.start = time.monotonic() - began
-        self._cpu = self._watch.usage.cpu()
+        self._cpu = self._used()
         self._watch.allow(time_limit)  # Anew: imports are not on the method's clock.
+        return ready == b"model"
+
+    def _used(self) -> float:
+        return self._watch.usage.cpu() + (self._holder.cpu if self._holder else 0.0)
 
     def _ask(self, ask: Ask) -> np.ndarray | None:
-        record = boundary.encode(ask.give)
         self._verb, self._asked = ask.verb, time.monotonic()
-        self._watch.ask(ask.verb, record)
-        body = self._watch.frame(guest.ANSWER, _most(ask.want))
-        self._phase(self._watch.usage.cpu())
-        self._result.ledger = mechanisms(self._watch.frame(guest.LEDGER))
+        if self._holder and ask.verb == "fit":
+            self._holder.hold(private(ask.give))
+        if self._holder and ask.verb != "fit":
+            body = self._holder.answer(self._model(ask), private(ask.give))
+        else:
+            body = self._say(ask.verb, public(ask.give) if self._holder else ask.give, _most(ask.want))
+        self._phase(self._used())
+        if ask.verb == "fit":
+            self._evidence()
         return check(body, ask.want, ask.verb) if ask.want else None
+
+    def _say(self, verb: str, give: Any, most: int) -> bytes:
+        """Ask the guest, passing on what it asks of its curator meanwhile, and take its answer and ledger."""
+        self._watch.ask(verb, boundary.encode(give))
+        while True:
+            tag, body = self._watch.either((guest.ANSWER, guest.CALL), most)
+            if tag == guest.ANSWER:
+                break
+            if self._holder is None:
+                raise VisitError("invalid-output", "it called on a curator that it was not given")
+            self._watch.say(guest.REPLY, self._holder.call(body))
+        self._result.ledger = mechanisms(self._watch.frame(guest.LEDGER))
+        return body
+
+    def _model(self, ask: Ask) -> bytes:
+        return self._say("model", public(ask.give), MODEL)
+
+    def _evidence(self) -> None:
+        noted = self._watch.frame(guest.EVIDENCE)
+        try:
+            told = self._holder.account() if self._holder else boundary.fields(noted) if noted else {}
+            self._result.evidence = dict(told)
+        except boundary.BoundaryError as error:
+            raise VisitError("invalid-output", f"its curator's notes are none: {error}") from error
 
     def _phase(self, cpu: float) -> None:
         self._result.phases.append(Phase(self._verb, max(0.0, cpu - self._cpu), time.monotonic() - self._asked))
         self._verb, self._cpu = "", cpu
+
+
+def private(record: Any) -> list[np.ndarray]:
+    """The fields of a record that have a row for each private record."""
+    return [getattr(record, name) for name in record.private]
+
+
+def public(record: Any) -> Any:
+    """The record without their rows: types, shapes and whatever else it says are public."""
+    return dataclasses.replace(record, **{name: getattr(record, name)[:0] for name in getattr(record, "private", ())})
 
 
 def _most(want: Want | None) -> int:
@@ -201,14 +302,18 @@ def mechanisms(body: bytes) -> list[Mechanism]:
         raise VisitError("invalid-output", f"the ledger is not one: {error}; use self.ledger's own methods") from error
 
 
-def _mechanism(kind: str, noise_multiplier: float, sample_rate: float, steps: int, sampling: str) -> Mechanism:
+def _mechanism(
+    kind: str, noise_multiplier: float, sample_rate: float, steps: int, sampling: str, unit: str = "record"
+) -> Mechanism:
     if kind not in ("gaussian", "laplace") or sampling not in ("poisson", "shuffle", "full"):
         raise ValueError(f"there is no {kind!r} mechanism with {sampling!r} sampling")
     if type(steps) is not int or not 0 <= steps < 2**53:
         raise ValueError(f"a mechanism of {steps!r} steps")
     if not (0 <= float(noise_multiplier) < math.inf and 0 <= float(sample_rate) <= 1):
         raise ValueError(f"noise multiplier {noise_multiplier!r} at sample rate {sample_rate!r}")
-    return Mechanism(kind, float(noise_multiplier), float(sample_rate), steps, sampling)
+    if unit not in ("record", "user"):
+        raise ValueError(f"there is no unit {unit!r}")
+    return Mechanism(kind, float(noise_multiplier), float(sample_rate), steps, sampling, unit)
 
 
 def _state(watch: Watch) -> int | None:

@@ -129,20 +129,25 @@ class Parents:
 
     def __init__(self, most: int = 4) -> None:
         self._most = most
-        self._parents: OrderedDict[tuple[str, tuple[str, ...], int], Parent] = OrderedDict()
+        self._parents: OrderedDict[tuple[str, tuple[str, ...], int, bool], Parent] = OrderedDict()
 
-    def get(self, preload: Sequence[str], cpus: float, python: str = sys.executable) -> Parent:
-        """The parent for this environment, these modules and this many threads, started where there is none."""
+    def get(
+        self, preload: Sequence[str], cpus: float, python: str = sys.executable, custodian: bool = False
+    ) -> Parent:
+        """The parent for this environment, these modules and this many threads, started where there is none.
+
+        custodian: one that forks custodians, beside the one that forks guests.
+        """
         wanted = tuple(sorted(PRELOADED.intersection(preload))) if sys.platform == "linux" else ()
-        key = (python, wanted, max(1, int(cpus)))
+        key = (python, wanted, max(1, int(cpus)), custodian)
         if key not in self._parents:
             while len(self._parents) >= self._most:
                 self._parents.popitem(last=False)[1].close()
-            self._parents[key] = Parent(*key)
+            self._parents[key] = Parent(*key[:3])
         self._parents.move_to_end(key)
         return self._parents[key]
 
-    def drop(self, parent: Parent) -> None:
+    def drop(self, parent: Parent | None) -> None:
         """Close a parent that is lost; the next ``get`` starts another."""
         for key in [key for key, each in self._parents.items() if each is parent]:
             self._parents.pop(key).close()

@@ -18,7 +18,10 @@ from fourfold.suite.warm import Parent, Reaped
 LOG_KEPT = 16 << 10
 """Bytes of what a method prints that are kept for its author: the first half and the last."""
 
-_LIMITS = {guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14}
+_LIMITS = {
+    guest.READY: 8, guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14,
+    guest.EVIDENCE: 1 << 30, guest.CALL: 1 << 29,
+}
 _LOOK = 0.1  # Seconds between two looks at the guest's memory.
 _GRACE = 1.0  # Seconds for a guest that is done, or has closed its pipe, to end by itself.
 _PIPE = 1 << 20
@@ -82,13 +85,16 @@ class Watch:
 
     def frame(self, wanted: bytes, limit: int = 0) -> bytes:
         """Wait for the next frame, which must bear this tag and be no longer than this; ends the visit otherwise."""
-        limit = max(limit, _LIMITS.get(wanted, 0))
+        return self.either((wanted,), limit)[1]
+
+    def either(self, wanted: tuple[bytes, ...], limit: int = 0) -> tuple[bytes, bytes]:
+        """``frame``, for whichever of several tags comes; ``limit`` is the first one's. Returns tag and body."""
         while True:
             if (head := boundary.opened(self._incoming)) is not None:
                 tag, length = head
-                if tag not in (wanted, guest.ERROR):
-                    raise _broken(f"a frame {tag!r} came where {wanted!r} was due")
-                allowed = limit if tag == wanted else _LIMITS[guest.ERROR]
+                if tag not in (*wanted, guest.ERROR):
+                    raise _broken(f"a frame {tag!r} came where {wanted[0]!r} was due")
+                allowed = max(limit if tag == wanted[0] else 0, _LIMITS.get(tag, 0))
                 if length > allowed:
                     what = _NAMES.get(tag, "frame")
                     raise VisitError(
@@ -97,7 +103,7 @@ class Watch:
                         "agreed: send no more than is asked for",
                     )
                 if (body := boundary.taken(self._incoming, length)) is not None:
-                    return self._checked(tag, body)
+                    return tag, self._checked(tag, body)
             if self._reaped:
                 raise VisitError(*_silent(self._reaped.status))
             self._turn()

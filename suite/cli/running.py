@@ -141,7 +141,7 @@ def run(
     from fourfold.suite import plan
 
     request = plan.Request(
-        tasks, datasets, methods, only or range(seeds), epsilons or plan.EPSILONS, time_limit=time_limit
+        tasks, datasets, methods, only or range(seeds), epsilons, time_limit=time_limit
     )
     return _score(request, Orders(**orders))
 
@@ -172,7 +172,7 @@ def submit(
     for line in described(pack):
         options.say(line)
     request = plan.Request(
-        [pack.task], datasets, [path], only or range(seeds), epsilons or plan.EPSILONS, time_limit=time_limit
+        [pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit
     )
     return _score(request, Orders(**orders))
 

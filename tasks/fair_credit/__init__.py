@@ -51,6 +51,7 @@ class FairCredit(Task):
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "track": ("blind", "aware"),
         "returns": ("probability", "decision"),
+        "access": ("records", "curator"),
     }
     certificate = Certificate("approval_fair", Budget.fairness_tolerance, FOLDS)
     unranked = frozenset({"german"})

@@ -32,6 +32,9 @@ class Train:
     label: npt.NDArray[np.int8]
     group: npt.NDArray[np.int8]
     group_names: tuple[str, ...]
+    n: int
+    private: tuple[str, ...] = ("features", "label", "group")
+    """The fields with a row an applicant, in the order in which a curator's functions take them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Query:
     bounds: Floats
     group: npt.NDArray[np.int8] | None
     group_names: tuple[str, ...]
+    private: tuple[str, ...] = ("features",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,7 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         group = np.concatenate([group, np.where(code[test] == UNKNOWN, UNKNOWN, 1 - code[test])])
     order = secret.rng("queries").permutation(len(features))
     asks = (
-        Ask("fit", Train(data.features[train], data.columns, data.bounds, label, code[train], data.compared)),
+        Ask("fit", Train(data.features[train], data.columns, data.bounds, label, code[train], data.compared, len(train))),
         Ask(
             "predict",
             Query(features[order], data.columns, data.bounds, group[order] if aware else None, data.compared),

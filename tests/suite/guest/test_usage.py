@@ -55,7 +55,7 @@ def test_cpu_cannot_be_hidden_by_answering_early(run: Run) -> None:
     seen = run(
         """
         def fit(self, train, budget):
-            os.write(answers(), frame(b"A") + frame(b"L", b"[]"))
+            os.write(answers(), frame(b"A") + frame(b"L", b"[]") + frame(b"V"))
             burn(0.4)
             from fourfold.suite import boundary
             boundary.send = lambda *_: None

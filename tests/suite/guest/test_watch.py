@@ -186,7 +186,7 @@ FORGED = {
         "broke the protocol: a frame",
     ),
     "an answer too early": (
-        "os.write(answers(), frame(b'A') + frame(b'L', b'[]') + frame(b'A')); time.sleep(1)",
+        "os.write(answers(), frame(b'A') + frame(b'L', b'[]') + frame(b'V') + frame(b'A')); time.sleep(1)",
         "invalid-output",
         "broke the protocol: it answered before it was asked",
     ),

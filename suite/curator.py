@@ -1,0 +1,332 @@
+"""The curator: it holds the private records, gives out nothing but noisy sums over them, and keeps the ledger.
+
+It draws Poisson batches, clips, sums and adds the noise: DP-SGD (Abadi et al. 2016) with the method's own computation
+in the middle. Beside the method, in the guest, it makes the rung ``accounted`` possible; in a process of the suite's,
+the rung ``verified`` (see ``custodian``). torch is imported where it is used.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.suite.evidence import Evidence, Secret
+from fourfold.suite.method import Budget, Mechanism
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fourfold.suite.graph import Graph
+
+Function = Callable[..., Any]
+"""Of one record: ``function(parameters, *record)``, parameters a dict of tensors; a loss is a scalar."""
+
+_CHUNK = 1024
+
+
+class CuratorError(RuntimeError):
+    """The curator was asked for what it cannot give: out of order, or beyond the budget."""
+
+
+@dataclass
+class _Plan:
+    sample_rate: float
+    noise_multiplier: float
+    clip: float
+    steps: int
+    loss: "Graph | None"
+    taken: int = 0
+
+
+class Curator:
+    """The private records of one fit, and the only way to learn from them that the suite can vouch for.
+
+    ``n`` (records, or users where they are the unit) and ``shapes`` (of one record's parts) are public. Open a plan,
+    which must fit what is left of the budget, then take at most its steps: ``noisy_sum(parameters)`` for each, or
+    ``draw()`` and ``release(total)`` where the method sums clipped gradients in its own way. With an infinite budget
+    the noise multiplier may be 0.
+    """
+
+    def __init__(
+        self, record: Sequence[Any], budget: Budget, secret: Secret, unit: "npt.NDArray[np.int64] | None" = None
+    ) -> None:
+        import torch
+
+        self._device = torch.device(budget.device)
+        self._record = [_tensor(column) for column in record]
+        self._budget, self._secret = budget, secret
+        rows = len(self._record[0])
+        self._unit = None if unit is None else np.unique(np.asarray(unit), return_inverse=True)[1].reshape(-1)
+        if self._unit is not None and len(self._unit) != rows:
+            raise CuratorError(f"unit names a user for each of the {rows:,} records, got {len(self._unit):,}")
+        self.n = rows if self._unit is None else int(self._unit.max()) + 1
+        self._plans: list[_Plan] = []
+        self._full: list[Mechanism] = []
+        self._coins, self._canary_coins = (np.random.default_rng([secret.seed, stream]) for stream in (1, 2))
+        self._noise = torch.Generator(self._device).manual_seed(secret.seed % 2**63)
+        self._batch: npt.NDArray[np.int64] | None = None
+        self._dropped = False
+        self.evidence = Evidence(self.n, len(secret.coins), secret.rehearsal)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each part of one record, such as ((1, 28, 28), ())."""
+        return tuple(tuple(column.shape[1:]) for column in self._record)
+
+    def noise_multiplier(self, sample_rate: float, steps: int) -> float:
+        """The least noise multiplier with which ``steps`` sums fit what is left of the budget; 0 without one."""
+        from fourfold.suite.metrics.accountant import noise_multiplier
+
+        if math.isinf(self._budget.epsilon):
+            return 0.0
+        return noise_multiplier(self._budget.epsilon, self._budget.delta, sample_rate, steps, self.spent())
+
+    def transform(self, function: Function, parameters: "Mapping[str, Tensor] | None" = None) -> None:
+        """Replace the first part of each record by ``function(parameters, first)``.
+
+        As the function sees no other record, that costs nothing; what it needs to know is in ``parameters``.
+        """
+        self.apply(_graph(function, parameters or {}, _example(self._record)[:1]), parameters or {})
+
+    def apply(self, graph: "Graph", parameters: "Mapping[str, Tensor]") -> None:
+        """``transform`` by a graph."""
+        import torch
+
+        mapped = torch.func.vmap(graph, in_dims=(None, 0))
+        held = {name: value.to(self._device) for name, value in parameters.items()}
+        parts = self._record[0].split(_CHUNK)
+        self._record[0] = torch.cat([mapped(held, _ready(part.to(self._device))) for part in parts])
+
+    def open(
+        self,
+        *,
+        sample_rate: float,
+        noise_multiplier: float,
+        clip: float,
+        steps: int,
+        loss: Function | None = None,
+        parameters: "Mapping[str, Tensor] | None" = None,
+    ) -> None:
+        """Plan ``steps`` sums over Poisson batches, each record drawn by its own coin of ``sample_rate``.
+
+        clip: the most, in L2 norm, by which one unit may move a sum. The noise has ``noise_multiplier * clip`` as its
+        standard deviation in each coordinate. loss: ``loss(parameters, *record)`` of one record, for ``noisy_sum``,
+        with tensors shaped as ``parameters``. Raises CuratorError for a plan beyond the budget.
+        """
+        graph = None if loss is None else _graph(loss, parameters or {}, _example(self._record))
+        self.plan(sample_rate, noise_multiplier, clip, steps, graph)
+
+    def plan(self, sample_rate: float, noise_multiplier: float, clip: float, steps: int, loss: "Graph | None") -> None:
+        """``open`` with a graph."""
+        plan = _Plan(float(sample_rate), float(noise_multiplier), float(clip), int(steps), loss)
+        if not (0 < plan.sample_rate <= 1 and plan.noise_multiplier >= 0 and plan.clip > 0 and plan.steps >= 1):
+            raise CuratorError(
+                "a plan has a sample rate in (0, 1], a noise multiplier of at least 0, a clip above 0 and at least one "
+                f"step, got {sample_rate}, {noise_multiplier}, {clip}, {steps}"
+            )
+        if loss is not None and loss.output != ():
+            raise CuratorError(f"a loss is one number a record, got shape {loss.output}")
+        if loss is not None and self._unit is not None:
+            raise CuratorError("noisy_sum clips records, not users: use draw() and release() where users are the unit")
+        self._afford([self._mechanism(plan, plan.steps)])
+        self._plans.append(plan)
+
+    def noisy_sum(self, parameters: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """One step: the gradients of the loss over a fresh batch, each clipped, summed, and noise added.
+
+        Divide by ``sample_rate * n`` for a mean: the size of a batch is private.
+        """
+        import torch
+
+        from fourfold.suite.clipping import clipped_sum
+
+        plan = self._opened()
+        if plan.loss is None:
+            raise CuratorError("noisy_sum needs a loss: open(..., loss=, parameters=)")
+        batch = self._rows(self._draw(plan))
+        if self.evidence.known:
+            total = {name: torch.zeros(shape, device=self._device) for name, shape in plan.loss.parameters.items()}
+        else:
+            held = {name: parameters[name].detach().to(self._device) for name in plan.loss.parameters}
+            total, _ = clipped_sum(plan.loss, held, batch, plan.clip)
+        released: dict[str, Tensor] = self._release(total, parameters, plan, whole=True)
+        return released
+
+    def draw(self) -> "npt.NDArray[np.int64]":
+        """The next batch, as row numbers of the records (for users: of all records of the users drawn)."""
+        return self._draw(self._opened())
+
+    def release(self, total: Any, parameters: Any = None) -> Any:
+        """Add the noise to ``total``, a sum over the batch last drawn in which no unit counts for more than ``clip``.
+
+        total: a tensor, or a sequence or mapping of tensors; the same comes back. parameters: what the sum was taken
+        at, in any such form. It is the author's duty to clip; a rehearsal checks that it was done.
+        """
+        return self._release(total, parameters, self._opened())
+
+    def noisy_total(self, function: Function, *, clip: float, noise_multiplier: float) -> "Tensor":
+        """The sum over all records of ``function(*record)``, a vector clipped to ``clip``, with noise: a Gaussian
+        mechanism, such as for a mean by which features are then scaled. Raises CuratorError beyond the budget.
+        """
+        graph = _graph(lambda _, *record: function(*record), {}, _example(self._record))
+        return self.total(graph, clip, noise_multiplier)
+
+    def total(self, graph: "Graph", clip: float, noise_multiplier: float) -> "Tensor":
+        """``noisy_total`` of a graph."""
+        import torch
+
+        if not (clip > 0 and noise_multiplier >= 0):
+            raise CuratorError(f"a clip above 0 and noise of at least 0 are needed, got {clip}, {noise_multiplier}")
+        plan = _Plan(1.0, float(noise_multiplier), float(clip), 1, None)
+        self._afford([self._mechanism(plan, 1)])
+        batch = self._without_witness(np.arange(len(self._record[0])))
+        total = torch.zeros(graph.output, device=self._device)
+        for rows in np.array_split(batch, max(1, len(batch) // _CHUNK)):
+            part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))({}, *self._rows(rows))
+            flat = torch.nan_to_num(part.reshape(len(rows), -1), 0.0, 0.0, 0.0)
+            scale = (clip / flat.norm(dim=1).clamp_min(1e-30)).clamp_max(1.0)
+            total += (scale @ flat).reshape(total.shape)
+        self._full.append(self._mechanism(plan, 1))
+        released: Tensor = self._release(total, [], plan, whole=True)
+        return released
+
+    def spent(self) -> list[Mechanism]:
+        """The ledger so far: what was released, not what was planned."""
+        taken = [self._mechanism(plan, plan.taken) for plan in self._plans if plan.taken and plan.noise_multiplier]
+        return [*(each for each in self._full if each.noise_multiplier), *taken]
+
+    def account(self) -> dict[str, Any]:
+        """For the suite: the evidence, and the ledger, as fields that may cross."""
+        ledger = json.dumps([list(astuple(each)) for each in self.spent()])
+        return self.evidence.arrays() | {"ledger": ledger}
+
+    def _mechanism(self, plan: _Plan, steps: int) -> Mechanism:
+        unit = "record" if self._unit is None else "user"
+        sampling = "poisson" if plan.sample_rate < 1 else "full"
+        return Mechanism("gaussian", plan.noise_multiplier, plan.sample_rate, steps, sampling, unit)
+
+    def _afford(self, more: list[Mechanism]) -> None:
+        from fourfold.suite.metrics.accountant import accounted_epsilon
+
+        if math.isinf(self._budget.epsilon):
+            return
+        needed = math.inf
+        if all(each.noise_multiplier > 0 for each in more):
+            accounted = accounted_epsilon([*self.spent(), *more], self._budget.delta)
+            needed = accounted.epsilon if accounted else 0.0
+        if needed > self._budget.epsilon + 1e-9:
+            raise CuratorError(
+                f"the plan needs epsilon {needed:.4g} where {self._budget.epsilon:.4g} is the budget: more noise, "
+                "fewer steps or a lower sample rate; curator.noise_multiplier(sample_rate, steps) finds the noise"
+            )
+
+    def _opened(self) -> _Plan:
+        if not self._plans:
+            raise CuratorError("open(sample_rate=, noise_multiplier=, clip=, steps=) comes before the first sum")
+        return self._plans[-1]
+
+    def _draw(self, plan: _Plan) -> "npt.NDArray[np.int64]":
+        if plan.taken >= plan.steps:
+            raise CuratorError(f"the {plan.steps} steps of the plan are taken: open another, if the budget allows")
+        drawn = np.flatnonzero(self.coins(plan.sample_rate))
+        self.evidence.drew(drawn, plan.sample_rate)
+        if self.evidence.emptied:
+            drawn = drawn[:0]
+        return self._without_witness(drawn if self._unit is None else np.flatnonzero(np.isin(self._unit, drawn)))
+
+    def coins(self, sample_rate: float) -> "npt.NDArray[np.bool_]":
+        """(n,) fair throws: which units the next batch has."""
+        return self._coins.random(self.n) < sample_rate
+
+    def noise(self, size: int) -> "Tensor":
+        """``size`` standard normal numbers."""
+        import torch
+
+        return torch.randn(size, generator=self._noise, device=self._device)
+
+    def _without_witness(self, rows: "npt.NDArray[np.int64]") -> "npt.NDArray[np.int64]":
+        """Take the batch; in a rehearsal without the witness, or the user whose record it is."""
+        if self._secret.rehearsal is not None:
+            witness = self._secret.rehearsal.witness
+            gone = rows == witness if self._unit is None else self._unit[rows] == self._unit[witness]
+            self._dropped, rows = bool(gone.any()), rows[~gone]
+        self._batch = rows
+        return rows
+
+    def _rows(self, rows: "npt.NDArray[np.int64]") -> "tuple[Tensor, ...]":
+        import torch
+
+        index = torch.from_numpy(rows)
+        return tuple(_ready(column[index].to(self._device)) for column in self._record)
+
+    def _release(self, total: Any, parameters: Any, plan: _Plan, whole: bool = False) -> Any:
+        import torch
+
+        if self._batch is None:
+            raise CuratorError("a release follows a draw: draw() once before each release(total)")
+        flat = torch.cat([part.detach().reshape(-1).to(self._device, torch.float32) for part in _parts(total)])
+        into = self._secret.coins & (self._canary_coins.random(len(self._secret.coins)) < plan.sample_rate)
+        longer = torch.cat([flat, torch.from_numpy(plan.clip * into.astype(np.float32)).to(self._device)])
+        spread = plan.noise_multiplier * plan.clip
+        if spread:
+            longer = longer + spread * self.noise(len(longer))
+        noisy, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
+        plan.taken += 1
+        given = self.evidence.released(
+            flat, noisy, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread, whole
+        )
+        self._batch, self._dropped = None, False
+        return _like(given, total)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a curator holds private records and is no part of a fitted method")
+
+
+def _tensor(column: Any) -> "Tensor":
+    """An array, read-only or not, as a tensor over the same memory."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(column) if isinstance(column, np.ndarray) else column
+
+
+def _ready(column: "Tensor") -> "Tensor":
+    """Half precision is for keeping, not for computing."""
+    import torch
+
+    return column.float() if column.dtype in (torch.float16, torch.bfloat16) else column
+
+
+def _example(record: "Sequence[Tensor]") -> "list[Tensor]":
+    """One record of zeros, with the shapes and types that a function meets."""
+    import torch
+
+    return [torch.zeros(column.shape[1:], dtype=_ready(column[:0]).dtype) for column in record]
+
+
+def _graph(function: Function, parameters: "Mapping[str, Tensor]", example: "Sequence[Tensor]") -> "Graph":
+    from fourfold.suite import graph
+
+    return graph.read(graph.export(function, parameters, *example))
+
+
+def _parts(tensors: Any) -> "list[Tensor]":
+    """The tensors of a tensor, a sequence or a mapping, in order."""
+    if isinstance(tensors, Mapping):
+        return list(tensors.values())
+    return list(tensors) if isinstance(tensors, Sequence) else [] if tensors is None else [tensors]
+
+
+def _like(flat: "Tensor", pattern: Any) -> Any:
+    """Cut ``flat`` into tensors shaped and arranged as ``pattern``."""
+    parts = _parts(pattern)
+    cut = [piece.reshape(part.shape) for piece, part in zip(flat.split([p.numel() for p in parts]), parts, strict=True)]
+    if isinstance(pattern, Mapping):
+        return dict(zip(pattern, cut, strict=True))
+    return cut if isinstance(pattern, Sequence) else cut[0]
