@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fourfold.suite import schedule, store
-from fourfold.suite.evaluate import Job, lost
+from fourfold.suite import devices, schedule, store
+from fourfold.suite.evaluate import Job, Result, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Running, Share, Task
@@ -34,6 +34,9 @@ def serial(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
     Raises StoreError and DatasetError. Closing it ends the guest; what was finished is in the store.
     """
     store.create(setting.results)
+    jobs, without = _with_device(jobs)
+    for result in without:
+        yield Finished(result, "", keep(result, setting.results, setting.command))
     with Worker(setting.key, setting.scratch, loader(setting.cache), setting.tell) as worker:
         for job in schedule.longest_first(jobs, lambda cell: schedule.UNKNOWN):
             yield Started(job.cell, "serial")
@@ -56,6 +59,9 @@ def process(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
     is in the store.
     """
     store.create(setting.results)
+    jobs, without = _with_device(jobs)
+    for result in without:
+        yield Finished(result, "", keep(result, setting.results, setting.command))
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     slots = min(setting.workers or cpus, len(jobs))
     machine = Share(max(cpus, slots), (1.0,))
@@ -71,6 +77,17 @@ def process(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
                 yield crew.give(taken)
             for hand in crew.heard():
                 yield from _attend(crew, hand, queue, setting)
+
+
+def _with_device(jobs: Sequence[Job]) -> tuple[list[Job], list[Result]]:
+    """The jobs for which this machine has GPUs enough, and what the others come to: no fault of their methods."""
+    here = len(devices.gpus()) if any(schedule.need(job.pack).gpus for job in jobs) else 0
+    fit = [job for job in jobs if schedule.need(job.pack).gpus <= here]
+    reason = "this machine has {} GPUs and it declares {:g}; run it again, with --rerun failed, where there are as many"
+    without = [
+        lost(job.cell, reason.format(here, asked)) for job in jobs if (asked := schedule.need(job.pack).gpus) > here
+    ]
+    return fit, without
 
 
 def _attend(crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting) -> Iterator[Event]:

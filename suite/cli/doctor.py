@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from fourfold.suite import devices
 from fourfold.suite.cli import options
 
 _EXTRAS = {
@@ -71,22 +72,9 @@ def _machine() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    tool = shutil.which("nvidia-smi")
-    said = (
-        subprocess.run(
-            [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        if tool
-        else None
-    )
-    if said and said.returncode == 0 and said.stdout.strip():
-        for name in said.stdout.strip().splitlines():
-            yield Finding("gpu", "ok", name)
-    else:
+    found = devices.gpus()
+    yield from (Finding("gpu", "ok", name) for name in found)
+    if not found:
         yield Finding(
             "gpu",
             "lacks",

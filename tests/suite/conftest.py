@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
+from fourfold.suite.store import create, write_cell
 
 Cell = tuple[str, list[dict[str, Any]]]
 
@@ -34,10 +37,30 @@ def make_cell() -> Callable[..., Cell]:
     return make
 
 
+@pytest.fixture
+def root(tmp_path: Path, make_cell: Callable[..., Cell]) -> Path:
+    """A results folder of four cells."""
+    root = create(tmp_path / "results")
+    for i in range(4):
+        assert write_cell(root, *make_cell(i), {"command": f"run {i}"})
+    return root
+
+
 @pytest.fixture(scope="session")
 def as_set() -> Callable[[pa.Table], list[str]]:
     """Rows without their order, in a form in which a NaN equals a NaN."""
     return lambda table: sorted(repr(sorted(row.items())) for row in table.to_pylist())
+
+
+@pytest.fixture(scope="session")
+def alone() -> list[str]:
+    """What goes before a command to run it in a network that has only ``lo``: Ray listens on every interface.
+
+    Nothing where this user may not make a network; Ray asks for a token anyway.
+    """
+    command = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    able = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if able else []
 
 
 @pytest.fixture

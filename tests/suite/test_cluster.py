@@ -25,18 +25,6 @@ pytestmark = pytest.mark.ray
 KEY = b"0123456789abcdef"
 Toy = Callable[..., list[Job]]
 CAMPAIGN = Path(__file__).parents[1] / "toy" / "campaign.py"
-ALONE = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-"""Runs a command in a network that has only ``lo``: Ray listens on every interface that there is."""
-
-
-def can_be_alone() -> bool:
-    return bool(shutil.which("unshare")) and subprocess.run([*ALONE, "true"], capture_output=True).returncode == 0
-
-
-@pytest.fixture(scope="module")
-def alone() -> list[str]:
-    """What goes before a command; nothing where this user may not make a network, as Ray asks for a token anyway."""
-    return ALONE if can_be_alone() else []
 
 
 @contextlib.contextmanager
@@ -103,9 +91,11 @@ CLIENT = """
 """
 
 
-def client(driver: subprocess.Popen[str], address: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def client(
+    alone: list[str], driver: subprocess.Popen[str], address: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Ask the control store which nodes there are, from beside the driver, as anybody on its network could."""
-    beside = ["nsenter", "-t", str(driver.pid), "-n"] if can_be_alone() else []
+    beside = ["nsenter", "-t", str(driver.pid), "-n"] if alone else []
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.run([*beside, sys.executable, "-c", textwrap.dedent(CLIENT), address], capture_output=True,
                           text=True, env=clean | {"RAY_py_gcs_connect_timeout_s": "3"} | environment, timeout=60)
@@ -127,8 +117,8 @@ def test_ray_comes_to_the_same_as_one_process_though_a_worker_is_killed_and_lets
         victims[0].send_signal(signal.SIGKILL)
         again = heard(driver, "Retried")[-1]
         assert "was lost" in again
-        assert client(driver, address, **token).stdout == "1 node\n"
-        refused = client(driver, address)
+        assert client(alone, driver, address, **token).stdout == "1 node\n"
+        refused = client(alone, driver, address)
         assert refused.returncode != 0
         assert "Authentication token is missing or incorrect" in refused.stderr
         started = family(driver)
