@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fourfold.leaderboard import ranking
+from fourfold.leaderboard import ranking, twin
 from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
@@ -165,7 +165,10 @@ def build(
         for cell, card in provenance.items()
     }
     headlines = {name: str(card.get("headline", "")) for name, card in tasks.items()}
-    parts = standings(rows, headlines, problems)
+    parts = [
+        twin.compared(part, [metric["name"] for metric in tasks.get(part.task, {}).get("metrics", ())])
+        for part in standings(rows, headlines, problems)
+    ]
     found = [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
     return Board(found, tasks, methods, skipped, len(rows["cell"].unique()), made or datetime.now(UTC), provenance)
 
