@@ -6,8 +6,9 @@ each class how many records it has that were classified right, and how many in a
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betaincinv
 
-from fourfold.suite.metrics.bootstrap import Floats, wilson_interval
+from fourfold.suite.metrics.bootstrap import Floats
 
 CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-12
@@ -58,7 +59,7 @@ def worst_class_accuracy(counts: npt.ArrayLike, level: float = 0.95) -> tuple[fl
     """The least accuracy of a class, with an interval for the true one: (value, low, high).
 
     The class that did worst was partly unlucky, so its own interval lies too low, and resamples of the least lie lower
-    still. Here ``low`` is the least of all classes' Wilson limits: the true worst class' own one suffices to cover it
+    still. Here ``low`` is the least of all classes' exact limits: the true worst class' own one suffices to cover it
     (intersection-union: Berger 1982). ``high`` is the least of their upper limits, each at (1 - level)/(2k), as any of
     them may fail.
     """
@@ -70,9 +71,9 @@ def worst_class_accuracy(counts: npt.ArrayLike, level: float = 0.95) -> tuple[fl
 def class_gap(counts: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
     """The greatest accuracy of a class less the least, with an interval for the true gap: (value, low, high).
 
-    It is the greatest of the k(k-1) signed differences, each with limits made of the two classes' Wilson limits by
-    squares (Newcombe 1998, method 10). ``high`` is their greatest upper limit, which covers whenever that of the true
-    greatest does; ``low`` their greatest lower limit, each at (1 - level)/(2k(k-1)), or 0.
+    It is the greatest of the k(k-1) signed differences, each with limits made of the two classes' exact limits by
+    squares, as Newcombe 1998, method 10, makes them of Wilson's. ``high`` is their greatest upper limit, which covers
+    whenever that of the true greatest does; ``low`` their greatest lower limit, each at (1 - level)/(2k(k-1)), or 0.
     """
     rate, low, high = _limits(counts, (1 - level) / 2)
     k = len(rate)
@@ -85,12 +86,18 @@ def class_gap(counts: npt.ArrayLike, level: float = 0.95) -> tuple[float, float,
 
 
 def _limits(counts: npt.ArrayLike, tail: float) -> tuple[Floats, Floats, Floats]:
-    """Accuracy of each class that has records, and its Wilson limits with ``tail`` beyond either."""
+    """Accuracy of each class that has records, and its exact limits with at most ``tail`` beyond either.
+
+    Clopper and Pearson 1934: of rates near 1, Wilson's limits cover too seldom on one side.
+    """
     right, total = np.asarray(counts, dtype=np.float64).T
     right, total = right[total > 0], total[total > 0]
     if not len(total):
         raise ValueError("there is no record of any class")
-    return right / total, *wilson_interval(right, total, 1 - 2 * tail)
+    wrong = total - right
+    low = np.where(right > 0, betaincinv(np.maximum(right, 1), wrong + 1, tail), 0.0)
+    high = np.where(wrong > 0, betaincinv(right + 1, np.maximum(wrong, 1), 1 - tail), 1.0)
+    return right / total, low, high
 
 
 def _aligned(label: npt.ArrayLike, p: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], Floats]:

@@ -34,8 +34,8 @@ _ACCURACY = (
         "accuracy under FGSM",
         "accuracy",
         "higher",
-        "Accuracy on images moved by the radius in the sign of the loss' gradient (Goodfellow et al. 2015), for "
-        "methods that expose gradients.",
+        "Accuracy on up to 500 test images, each pixel moved by 0.1 (grey, of [0, 1]) or 8/255 (colour) in the sign of "
+        "the loss' gradient (Goodfellow et al. 2015), for methods whose model() is what answers and has a gradient.",
         low=0,
         high=1,
     ),
@@ -44,8 +44,9 @@ _ACCURACY = (
         "accuracy under PGD",
         "accuracy",
         "higher",
-        "Accuracy on images moved by projected gradient ascent of the loss within the radius (Madry et al. 2018), for "
-        "methods that expose gradients.",
+        "Accuracy on the same images after 20 steps of projected gradient ascent of the loss from a random start, no "
+        "pixel further than 0.1 (grey, of [0, 1]) or 8/255 (colour) from its own (Madry et al. 2018). Well above that "
+        "under FGSM, it tells of gradients that mislead.",
         low=0,
         high=1,
     ),
@@ -54,7 +55,8 @@ _ACCURACY = (
         "accuracy, int8",
         "accuracy",
         "higher",
-        "Accuracy of the model once its weights are rounded to eight bits.",
+        "Accuracy on the same images, not attacked, of a model() whose weights are rounded to eight bits, "
+        "symmetrically and by output channel (Krishnamoorthi 2018).",
         low=0,
         high=1,
     ),
@@ -66,7 +68,7 @@ _FAIRNESS = (
         "worst class",
         "fairness",
         "higher",
-        "Accuracy of the class that fares worst; the interval allows for its having been picked.",
+        "Accuracy of the class that fares worst; its interval allows for its having been picked.",
         low=0,
         high=1,
     ),
@@ -92,9 +94,25 @@ _FAIRNESS = (
 )
 
 _COST = (
-    Metric("flops", "FLOPs", "cost", "lower", "Floating-point operations of one image's forward pass.", low=0),
-    Metric("model_bytes", "model size", "cost", "lower", "Bytes of the model's numbers, as trained.", "B", low=0),
-    Metric("int8_bytes", "model size, int8", "cost", "lower", "Bytes of the model with eight-bit weights.", "B", low=0),
+    Metric(
+        "flops",
+        "FLOPs",
+        "cost",
+        "lower",
+        "Floating-point operations of the convolutions and matrix products of model() for one image; those of "
+        "scattering features are not counted.",
+        low=0,
+    ),
+    Metric("model_bytes", "model size", "cost", "lower", "Bytes of the parameters of model(), float32.", "B", low=0),
+    Metric(
+        "int8_bytes",
+        "model size, int8",
+        "cost",
+        "lower",
+        "Bytes of the parameters of model() with weights of eight bits, and a float32 scale for each output channel.",
+        "B",
+        low=0,
+    ),
     Metric(
         "slowdown",
         "slowdown",
