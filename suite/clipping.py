@@ -145,11 +145,13 @@ def _per_example(
 
 def _norms(layers: tuple[GhostLayer, ...], of_written: Named, of_outputs: Named, inputs: Named) -> "Tensor":
     """L2 norm (b,) of each example's gradient of all parameters; the square of an outer product's is |g|^2 |x|^2."""
-    squares = [gradient.flatten(1).square().sum(1) for gradient in of_written.values()]
+    import torch
+
+    norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in of_written.values()]
     for node, _, bias in layers:
-        outer = inputs[node.name].square().sum(1) + (1 if bias else 0)
-        squares.append(of_outputs[node.name].square().sum(1) * outer)
-    return sum(squares[1:], squares[0]).sqrt()
+        of_output, source = (torch.linalg.vector_norm(each[node.name], dim=1) for each in (of_outputs, inputs))
+        norms.append(of_output * ((source.square() + 1).sqrt() if bias else source))
+    return torch.linalg.vector_norm(torch.stack(norms), dim=0)
 
 
 def _scaled_sums(

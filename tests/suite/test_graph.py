@@ -245,13 +245,14 @@ def test_memory_is_bounded_by_the_sum_over_the_nodes():
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
     | st.sampled_from([A, X, {"dtype": "int64"}, {"node": "n"}, "n", "aten.add.Tensor"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["parameter", "record", "node", "dtype"]), inner, max_size=2),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["parameter", "record", "node", "dtype"]), inner, max_size=2),
     max_leaves=8,
 )  # fmt: skip
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.fixed_dictionaries({key: JSON for key in ("parameters", "record", "nodes", "output")}) | JSON)
+@given(st.fixed_dictionaries(dict.fromkeys(("parameters", "record", "nodes", "output"), JSON)) | JSON)
 def test_no_document_brings_another_error(value):
     with pytest.raises(GraphError):
         read(json.dumps(value).encode())
@@ -270,7 +271,11 @@ def test_allowed_operations_with_any_arguments_are_refused_or_bounded(op, argume
     except GraphError:
         return
     assert graph.elements <= MAX_ELEMENTS
-    assert graph.output == tuple(graph({"a": torch.ones(shape)}, torch.ones(shape)).shape)
+    try:
+        result = graph({"a": torch.ones(shape)}, torch.ones(shape))
+    except GraphError:  # An operation may ask more of numbers than of shapes: a target within the classes.
+        return
+    assert graph.output == tuple(result.shape)
 
 
 @settings(max_examples=200, deadline=None)
