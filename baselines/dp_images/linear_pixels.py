@@ -20,12 +20,12 @@ class LinearPixels(Method):
 
     def fit(self, train: Any, budget: Budget) -> None:
         """Fit by L-BFGS."""
-        self.model = LogisticRegression(C=1 / (self.strength * train.n), max_iter=200, tol=1e-3)
-        self.model.fit(_rows(train.images), train.labels)
+        self.regression = LogisticRegression(C=1 / (self.strength * train.n), max_iter=200, tol=1e-3)
+        self.regression.fit(_rows(train.images), train.labels)
 
     def predict(self, query: Any) -> np.ndarray:
         """Return a probability of each class."""
-        return self.model.predict_proba(_rows(query.images))
+        return self.regression.predict_proba(_rows(query.images))
 
 
 def _rows(images: np.ndarray) -> np.ndarray:
