@@ -17,12 +17,14 @@ import pyarrow as pa
 _HEAD = struct.Struct("<cQ")
 _NUMBERS, _TEXT = "fiub", "U"
 
+Bytes = bytes | bytearray | memoryview
+
 
 class BoundaryError(ValueError):
     """What came across is not what was agreed."""
 
 
-def encode(record: Any) -> bytes:
+def encode(record: Any) -> memoryview:
     """Turn a frozen dataclass, or a mapping, into one Arrow IPC stream of one row.
 
     Its fields may be numpy arrays of numbers, booleans or text of any shape, Python scalars, tuples of strings, None.
@@ -38,7 +40,7 @@ def encode(record: Any) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch([column for _, column in columns.values()], schema=schema))
-    return bytes(sink.getvalue())
+    return memoryview(sink.getvalue())
 
 
 def _column(name: str, value: Any) -> tuple[pa.Field, pa.Array]:
@@ -79,7 +81,7 @@ def _numpy(array: pa.Array) -> np.ndarray:
     return np.frombuffer(data, dtype, size, start * dtype.itemsize) if size else np.empty(0, dtype)
 
 
-def decode(data: bytes | bytearray | memoryview) -> Any:
+def decode(data: Bytes) -> Any:
     """Read ``encode``'s stream into a frozen dataclass of the same name and fields; its arrays are read-only.
 
     For the guest, which the suite does not deceive. Raises BoundaryError for anything but such a stream.
@@ -95,7 +97,7 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
         raise BoundaryError(f"field names that cannot be: {error}") from error
 
 
-def fields(data: bytes | bytearray | memoryview) -> dict[str, Any]:
+def fields(data: Bytes) -> dict[str, Any]:
     """Read ``encode``'s stream, whoever wrote it, into a dict of read-only arrays, scalars, tuples of texts, None.
 
     Nothing in ``data`` is believed, as in ``numbers``. Raises BoundaryError.
@@ -107,7 +109,7 @@ def _values(batch: pa.RecordBatch) -> dict[str, Any]:
     return {field.name: _value(field, batch.column(i)) for i, field in enumerate(batch.schema)}
 
 
-def numbers(data: bytes | bytearray | memoryview) -> np.ndarray:
+def numbers(data: Bytes) -> np.ndarray:
     """Read what a guest sent as its answer: one field of numbers or booleans, as a read-only array.
 
     Nothing in ``data`` is believed, and what is made of it takes at most eight times its size. Raises BoundaryError.
@@ -123,7 +125,7 @@ def numbers(data: bytes | bytearray | memoryview) -> np.ndarray:
     return array
 
 
-def _batch(data: bytes | bytearray | memoryview) -> pa.RecordBatch:
+def _batch(data: Bytes) -> pa.RecordBatch:
     """The one row of a stream. Its messages are looked at before Arrow inflates them or follows what they refer to."""
     try:
         messages = list(pa.ipc.MessageReader.open_stream(pa.py_buffer(data)))
@@ -234,7 +236,7 @@ def taken(buffer: bytearray, length: int) -> bytes | None:
     return body
 
 
-def send(descriptor: int, tag: bytes, body: bytes = b"") -> None:
+def send(descriptor: int, tag: bytes, body: Bytes = b"") -> None:
     """Write one frame, blocking."""
     for part in (head(tag, len(body)), body):
         view = memoryview(part)

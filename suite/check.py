@@ -1,7 +1,7 @@
 """Whether a method keeps the contract: it really fits and predicts, twice, on a small problem in its guest."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.method import Budget, Value
 from fourfold.suite.metrics import accountant
 from fourfold.suite.pack import Pack, PackError
-from fourfold.suite.task import Draw, Task
-from fourfold.suite.visit import Visit, visit_warm
+from fourfold.suite.task import Ask, Draw, Problem, Task
+from fourfold.suite.visit import Curation, Visit, visit_warm
 from fourfold.suite.warm import Parents
 
 TIME_LIMIT = 120.0
@@ -61,11 +61,23 @@ def check(
         return
     if requirements:
         yield Finding("ok", "requirements", f"{', '.join(requirements)}: an environment of its own")
-    first, second = _visits(pack, parameters, task, cache, scratch, python)
-    yield from _ran(first)
-    if first.status == "ok":
-        yield from _answered(first, second)
-        yield from _accounted(pack, first)
+    with Parents() as parents:
+        draw = Draw(_KEY, task.name, task.embedded, 0)
+        options = evaluate.declared(task, pack)
+        problem = task.draw(task.load(task.embedded, cache), draw, options, small=True)
+        curation = evaluate.curated(draw, pack.digest, task, problem, options)
+        given, file = budget(pack), str(pack.unpack(scratch))
+
+        def visit(asks: Sequence[Ask], under: Curation) -> Visit:
+            return visit_warm(
+                parents, pack.preload, python, file, pack.klass, dict(parameters), given, asks, under
+            )
+
+        first = visit(problem.asks, curation)
+        yield from _ran(first)
+        if first.status == "ok":
+            yield from _answered(first, visit(problem.asks, curation))
+            yield from _backed(pack, first, curation, problem, visit)
 
 
 def _described(pack: Pack) -> Iterator[Finding]:
@@ -89,25 +101,6 @@ def _declarations(task: Task, pack: Pack) -> str:
     said = [f"{name} = {value}" for name, value in evaluate.declared(task, pack).items()]
     said.append(f"private = {bool(pack.get('private'))}")
     return ", ".join(said)
-
-
-def _visits(
-    pack: Pack, parameters: Sequence[tuple[str, Value]], task: Task, cache: Path, scratch: Path, python: str
-) -> tuple[Visit, Visit]:
-    """Run it twice on one small problem with one seed; once where the first run does not end well."""
-    draw = Draw(_KEY, task.name, task.embedded, 0)
-    problem = task.draw(task.load(task.embedded, cache), draw, evaluate.declared(task, pack), small=True)
-    curation = evaluate.curated(draw, pack.digest, task, problem, evaluate.declared(task, pack))
-    with Parents() as parents:
-
-        def visit() -> Visit:
-            file = str(pack.unpack(scratch))
-            return visit_warm(
-                parents, pack.imports, python, file, pack.klass, dict(parameters), budget(pack), problem.asks, curation
-            )
-
-        first = visit()
-        return first, visit() if first.status == "ok" else first
 
 
 def budget(pack: Pack) -> Budget:
@@ -178,44 +171,34 @@ def _answered(first: Visit, second: Visit) -> Iterator[Finding]:
         yield Finding("note", "answers", "it gives every query the same answer; on the board that is worth nothing")
 
 
-def _accounted(pack: Pack, seen: Visit) -> Iterator[Finding]:
-    """What its ledger comes to, against what it was to keep."""
-    if not pack.get("private"):
-        if seen.ledger:
-            yield Finding(
-                "note",
-                "privacy",
-                "it keeps a ledger but does not claim privacy, so it is never given a budget",
-                "add the line: private = True",
-            )
-        return
-    if not seen.ledger:
-        yield Finding(
-            "note",
-            "privacy",
-            "it claims privacy and its ledger is empty: the board will show the claim as backed by nothing",
-            "record each mechanism, as in self.ledger.subsampled_gaussian(noise, rate, steps)",
-        )
-        return
+def _backed(
+    pack: Pack, seen: Visit, curation: Curation, problem: Problem, visit: Callable[[Sequence[Ask], Curation], Visit]
+) -> Iterator[Finding]:
+    """What its ledger comes to, against what it was to keep, and whether its mechanisms are what they say."""
     of = budget(pack)
     try:
-        accounted = accountant.accounted_epsilon(seen.ledger, of.delta)
+        backed = evaluate.back(seen, curation, problem.asks, of, visit)
+        accounted = accountant.accounted_epsilon(backed.mechanisms, of.delta)
     except (ValueError, ImportError) as error:
-        level = "wrong" if isinstance(error, ValueError) else "note"
-        yield Finding(
-            level,
-            "privacy",
-            f"its ledger cannot be accounted: {error}",
-            "correct the entry" if level == "wrong" else "",
-        )
+        level, remedy = ("wrong", "correct the entry") if isinstance(error, ValueError) else ("note", "")
+        yield Finding(level, "privacy", f"its ledger cannot be accounted: {error}", remedy)
         return
-    assert accounted is not None
-    _, refuted = accountant.backing(of.epsilon, accounted.epsilon, None)
-    spent = f"epsilon {accounted.epsilon:.4g} of {of.epsilon:g}"
-    said = f"its ledger comes to {spent}, at delta {of.delta:g} ({accounted.accountant})"
-    yield Finding(
-        "wrong" if refuted else "ok",
-        "privacy",
-        said,
-        "add noise, or steps fewer: a row like this is refuted" if refuted else "",
+    if not pack.get("private"):
+        if accounted:
+            said = "it keeps a ledger but does not claim privacy, so it is never given a budget"
+            yield Finding("note", "privacy", said, "add the line: private = True")
+        return
+    if accounted is None:
+        said = "it claims privacy and its ledger is empty: the board will show the claim as backed by nothing"
+        yield Finding("note", "privacy", said, "learn through self.curator(train), or record each mechanism, as in "
+                      "self.ledger.subsampled_gaussian(noise, rate, steps)")
+        return
+    rung, refuted = accountant.backing(
+        of.epsilon, accounted.epsilon, None, checked=backed.checked, verified=backed.verified and not backed.ledger
     )
+    spent = f"epsilon {accounted.epsilon:.4g} of {of.epsilon:g}, at delta {of.delta:g} ({accounted.accountant})"
+    remedy = "add noise, or steps fewer: a row like this is refuted" if refuted else ""
+    yield Finding("wrong" if refuted else "ok", "privacy", f"its ledger comes to {spent}; rung: {rung}", remedy)
+    for name, verdict in backed.verdicts.items():
+        remedy = "" if verdict.passed else "let records act through the curator alone: a row like this is refuted"
+        yield Finding("ok" if verdict.passed else "wrong", f"check of {name}", verdict.said, remedy)

@@ -99,8 +99,14 @@ class Curator:
 
         mapped = torch.func.vmap(graph, in_dims=(None, 0))
         held = {name: value.to(self._device) for name, value in parameters.items()}
-        parts = self._record[0].split(_CHUNK)
-        self._record[0] = torch.cat([mapped(held, _ready(part.to(self._device))) for part in parts])
+        first, kept = self._record[0], None
+        for start in range(0, len(first), _CHUNK):
+            made = mapped(held, _ready(first[start : start + _CHUNK].to(self._device)))
+            if kept is None:
+                kept = torch.empty(len(first), *made.shape[1:], dtype=_narrow(first.dtype, made.dtype))
+            kept[start : start + len(made)] = made
+        if kept is not None:
+            self._record[0] = kept
 
     def open(
         self,
@@ -294,6 +300,13 @@ def _tensor(column: Any) -> "Tensor":
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(column) if isinstance(column, np.ndarray) else column
+
+
+def _narrow(kept: Any, made: Any) -> Any:
+    """The type to keep what was made in: what came in half precision stays so."""
+    import torch
+
+    return kept if kept in (torch.float16, torch.bfloat16) and made == torch.float32 else made
 
 
 def _ready(column: "Tensor") -> "Tensor":

@@ -13,7 +13,7 @@ from fourfold.suite.method import Budget
 if TYPE_CHECKING:
     from torch import Tensor
 
-Call = Callable[[bytes], bytes | bytearray]
+Call = Callable[[boundary.Bytes], boundary.Bytes]
 """Send a request to the suite's curator and wait for its reply."""
 
 
@@ -44,7 +44,8 @@ class CuratorProxy:
     def transform(self, function: Function, parameters: "Mapping[str, Tensor] | None" = None) -> None:
         """As ``Curator.transform``."""
         self._ask("transform", **model.packed(function, parameters or {}, self._record[:1]))
-        self._record[0] = function(parameters or {}, self._record[0])
+        made = function(parameters or {}, self._record[0])
+        self._record[0] = made.float() if made.is_floating_point() else made  # Half precision comes back as single.
 
     def open(
         self,

@@ -61,8 +61,8 @@ def _served(curator: Curator, body: bytes | bytearray) -> dict[str, Any]:
             curator.apply(graph, parameters)
             return {}
         if what == "open":
-            plan = [_number(asked, name) for name in ("sample_rate", "noise_multiplier", "clip")]
-            curator.plan(*plan, int(_number(asked, "steps")), graph)
+            rate, noise, clip = (_number(asked, name) for name in ("sample_rate", "noise_multiplier", "clip"))
+            curator.plan(rate, noise, clip, int(_number(asked, "steps")), graph)
             return {}
         if what == "noisy_total":
             total = curator.total(graph, _number(asked, "clip"), _number(asked, "noise_multiplier"))

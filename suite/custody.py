@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from fourfold.suite import boundary, custodian, guest
+from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 from fourfold.suite.warm import Parent
@@ -53,15 +54,15 @@ class Custody:
         """Take the private records: arrays of a row each."""
         self._ask(custodian.HOLD, boundary.encode({f"part{place}": each for place, each in enumerate(record)}))
 
-    def call(self, request: bytes) -> bytes:
+    def call(self, request: Bytes) -> Bytes:
         """Pass on one request of a guest's, and return the reply to it."""
         return self._ask(custodian.SERVE, request)
 
-    def answer(self, model: bytes, queries: Sequence[np.ndarray]) -> bytes:
+    def answer(self, model: Bytes, queries: Sequence[np.ndarray]) -> bytes:
         """A model's answers to queries, as ``boundary.numbers`` reads them."""
         return self._ask(custodian.ANSWER_QUERIES, _joined(model, queries))
 
-    def examine(self, model: bytes, queries: Sequence[np.ndarray]) -> Mapping[str, Any]:
+    def examine(self, model: Bytes, queries: Sequence[np.ndarray]) -> Mapping[str, Any]:
         """What the task's examination of a model yields."""
         return boundary.fields(self._ask(custodian.EXAMINE, _joined(model, queries)))
 
@@ -69,7 +70,7 @@ class Custody:
         """The curator's ledger and evidence; see ``Curator.account``."""
         return boundary.fields(self._ask(custodian.ACCOUNT, boundary.encode({"done": True})))
 
-    def _ask(self, verb: str, body: bytes) -> bytes:
+    def _ask(self, verb: str, body: Bytes) -> bytes:
         try:
             watch = self._started()
             watch.ask(verb, body)
@@ -89,7 +90,7 @@ class Custody:
             self._watch.__exit__(*error)
 
 
-def _joined(model: bytes, queries: Sequence[np.ndarray]) -> bytes:
+def _joined(model: Bytes, queries: Sequence[np.ndarray]) -> Bytes:
     """A model as a guest sent it, with the queries beside it."""
     try:
         fields = boundary.fields(model)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from fourfold.suite import mechanism_checks, protocol, sandbox
 from fourfold.suite.cell import Cell
@@ -99,10 +100,14 @@ def back(
     answers, second = None, None
     if rehearsed.status == "ok" and rehearsed.evidence:
         second = mechanism_checks.read(rehearsed.evidence, len(coins))
-        answers = [np.concatenate([each[: mechanism_checks.ANSWERS].ravel() for each in run.answers if each is not None])
-                   for run in (seen, rehearsed)] if notes.whole else None
+        answers = [_answered(run) for run in (seen, rehearsed)] if notes.whole else None
     verdicts = mechanism_checks.verdicts(notes, second, answers, rehearsed.reason)
     return protocol.Backed(seen.ledger, notes, coins, verdicts, False)
+
+
+def _answered(run: Visit) -> npt.NDArray[np.float64]:
+    """What a run answered to the first queries of each ask."""
+    return np.concatenate([each[: mechanism_checks.ANSWERS].ravel() for each in run.answers if each is not None])
 
 
 def _first(ask: Ask) -> Ask:
@@ -139,7 +144,7 @@ class Evaluator:
 
         def visit(asks: Sequence[Ask], under: Curation) -> Visit:
             return visit_warm(
-                self._parents, pack.imports, python, file, pack.klass, dict(cell.parameters), cell.budget, asks, under
+                self._parents, pack.preload, python, file, pack.klass, dict(cell.parameters), cell.budget, asks, under
             )
 
         seen = visit(problem.asks, curation)

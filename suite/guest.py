@@ -28,6 +28,7 @@ import numpy as np
 import numpy.random  # which numpy would otherwise import in each guest
 
 from fourfold.suite import boundary, sandbox, state
+from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Rehearsed, Secret
 from fourfold.suite.method import Budget, Mechanism, Method
 
@@ -143,7 +144,7 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
     _seed(budget.seed)  # Again, for what the method's file imported, or drew.
     method = kind(budget, order["parameters"])
 
-    def call(request: bytes) -> bytearray:
+    def call(request: Bytes) -> bytearray:
         boundary.send(answers, CALL, request)
         return boundary.receive(asks)[1]
 
@@ -157,7 +158,7 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
             return
         verb = body.decode()
         record = boundary.decode(boundary.receive(asks)[1])
-        answer = b""
+        answer: Bytes = b""
         if verb == "fit":
             with contextlib.suppress(Rehearsed):
                 method.fit(record, budget)
@@ -173,7 +174,7 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
 
 
 def _curate(
-    order: dict[str, Any], budget: Budget, secret: Secret, call: Callable[[bytes], Any]
+    order: dict[str, Any], budget: Budget, secret: Secret, call: Callable[[Bytes], Any]
 ) -> tuple[Callable[..., Any], list[Any]]:
     """What ``Method.curator`` calls, and what it made: a curator in this process, or a proxy that ``call``s one."""
     made: list[Any] = []
@@ -194,7 +195,7 @@ def _curate(
     return curate, made
 
 
-def _model(method: Method, query: Any) -> bytes:
+def _model(method: Method, query: Any) -> Bytes:
     """The method's ``model()``, a function of (parameters, *one query), as a graph with its parameters."""
     from fourfold.suite import model
 

@@ -42,10 +42,12 @@ def tensors(fields: Mapping[str, Any]) -> "dict[str, Tensor]":
     import torch
 
     names = fields.get("names")
-    values = [fields.get(f"value{place}") for place in range(len(names))] if isinstance(names, tuple) else [None]
-    if not all(isinstance(value, np.ndarray) and value.dtype.kind in "fiub" for value in values):
+    if not isinstance(names, tuple):
+        raise ValueError("names of arrays were expected")
+    values = {name: fields.get(f"value{place}") for place, name in enumerate(names)}
+    if not all(isinstance(value, np.ndarray) and value.dtype.kind in "fiub" for value in values.values()):
         raise ValueError("named arrays of numbers were expected")
-    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in zip(names, values, strict=True)}
+    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in values.items()}
 
 
 def example(record: Sequence[Any]) -> "list[Tensor]":

@@ -32,6 +32,10 @@ _DECLARATIONS: Mapping[str, tuple[type, ...]] = {
 }
 
 
+CURATED = ("opacus.accountants", "scipy.special", "torch.export._trace")
+"""What a curator imports beyond torch: the accountant, and what writes graphs."""
+
+
 @dataclass(frozen=True)
 class Pack:
     """A method ready to travel: its manifest and its files, as bytes.
@@ -76,6 +80,11 @@ class Pack:
             "requirements": list(self.get("requirements")),
             "files": {path: hashlib.sha256(data).hexdigest() for path, data in sorted(self.files.items())},
         }
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """What a warm parent had better import ahead of it."""
+        return (*self.imports, *(CURATED if self.get("private") and "torch" in self.imports else ()))
 
     def archive(self) -> bytes:
         """A zip of manifest and files whose bytes depend on nothing but them; see ``load``."""

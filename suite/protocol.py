@@ -264,13 +264,14 @@ def _leaked(name: str, coin: npt.NDArray[np.bool_], membership: npt.NDArray[np.f
     m, there = len(coin), int(coin.sum())
     if not m:
         return [Score("epsilon_audited", None), Score("leakage_auc", None), Score("tpr_at_fpr_1pct", None)]
-    auc = privacy.leakage_auc(membership, coin) or (None, None, None)
+    nothing = (None, None, None)
+    auc = privacy.leakage_auc(membership, coin) or nothing
     rates = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_01pct": 0.001}
-    found = {metric: privacy.tpr_at_fpr(membership, coin, rate) or (None, None, None) for metric, rate in rates.items()}
+    found = {metric: privacy.tpr_at_fpr(membership, coin, rate) or nothing for metric, rate in rates.items()}
     return [
         Score("epsilon_audited", privacy.audited_epsilon(membership, coin, delta).value, n=m, group=name),
-        Score("leakage_auc", *auc, n=m, group=name),
-        *(Score(metric, *value, n=there, group=name) for metric, value in found.items()),
+        Score("leakage_auc", auc[0], auc[1], auc[2], m, name),
+        *(Score(metric, value[0], value[1], value[2], there, name) for metric, value in found.items()),
     ]
 
 

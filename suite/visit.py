@@ -16,6 +16,7 @@ from fourfold.suite import boundary, energy, guest
 from fourfold.suite.custody import Custody
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget, Mechanism
+from fourfold.suite.pack import CURATED
 from fourfold.suite.task import Ask, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
 from fourfold.suite.watch import VisitError, Watch
@@ -98,7 +99,7 @@ def visit_warm(
     """
     for _ in range(2):
         parent = parents.get(preload, budget.cpus, python)
-        other = parents.get(("torch",), budget.cpus, custodian=True) if _needs_custody(curation) else None
+        other = parents.get(("torch", *CURATED), budget.cpus, custodian=True) if _needs_custody(curation) else None
         try:
             return visit(parent, file, name, parameters, budget, asks, curation, other)
         except GuestLost:

@@ -15,8 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from fourfold.suite import guest, sandbox
+from fourfold.suite.pack import CURATED
 
-PRELOADED = frozenset({"lightgbm", "opacus", "pandas", "fairlearn", "scipy", "sklearn", "statsforecast", "torch"})
+PRELOADED = frozenset(
+    {"lightgbm", "opacus", "pandas", "fairlearn", "scipy", "sklearn", "statsforecast", "torch", *CURATED}
+)
 """Packages that a parent may import ahead of a method: well known, slow to import, and clean to fork after."""
 
 _START, _FORK = 600.0, 60.0  # Seconds for a parent's imports, and for a fork, on a machine that is very busy.

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from fourfold.suite import boundary, guest
+from fourfold.suite.boundary import Bytes
 from fourfold.suite.usage import Usage
 from fourfold.suite.warm import Parent, Reaped
 
@@ -69,13 +70,13 @@ class Watch:
         """Give the guest this long from now; after it, waiting for a frame ends the visit as ``timeout``."""
         self._allowed, self._deadline = seconds, time.monotonic() + seconds
 
-    def say(self, tag: bytes, body: bytes = b"") -> None:
+    def say(self, tag: bytes, body: Bytes = b"") -> None:
         """Queue one frame; it is written while the next one is awaited."""
         self._outgoing += (memoryview(boundary.head(tag, len(body))), memoryview(body))
         if self._asks not in self._selector.get_map():
             self._selector.register(self._asks, selectors.EVENT_WRITE)
 
-    def ask(self, verb: str, record: bytes) -> None:
+    def ask(self, verb: str, record: Bytes) -> None:
         """Queue one ask of the method; ends the visit where something has come that answers none."""
         self._read_answers()
         if self._incoming:
