@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from fourfold.leaderboard import figure, paper, ranking
+from fourfold.leaderboard import curves, figure, paper, ranking
 from fourfold.leaderboard.board import RUNGS, Ranked, default_track
 from fourfold.leaderboard.numerals import DASH, interval, spelled
 from fourfold.leaderboard.payload import embedded, payload
@@ -56,6 +56,7 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "tracks": track_names(ranked),
         "marks": MARKS,
         "figure": figure.template(),
+        "curves": curves.carried(ranked) if carried["headline"] is not None else None,
         "axes": [[places[ranked.standing.columns[column]] for column in pair] for pair in axes(ranked)],
     }
     about = [ranked.metric(ranked.standing.columns[column][0]) for column in shown]
@@ -80,6 +81,7 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "counts": _counts(ranked),
         "budgets": sorted({row.epsilon for row in ranked.standing.rows if math.isfinite(row.epsilon)}),
         "figures": figures(ranked),
+        "curves": curves.view(ranked),
         "data": Markup(embedded(carried)),
         "failures": _failures(ranked, links),
     }

@@ -54,7 +54,7 @@ def template() -> Spec:
         "height": HEIGHT,
         "padding": 2,
         "background": "transparent",
-        "config": _typography(),
+        "config": typography(),
         "signals": [{"name": "step", "value": "step-after"}],
         "data": [
             {"name": "points", "values": []},
@@ -93,7 +93,7 @@ def template() -> Spec:
         "marks": [
             _rule("across", "xl", "y", x2="xh"),
             _rule("up", "x", "yl", y2="yh"),
-            _mark(
+            mark(
                 "line",
                 "front",
                 interpolate={"signal": "step"},
@@ -102,9 +102,7 @@ def template() -> Spec:
             ),
             _symbols(),
             {
-                **_mark(
-                    "text", "points", text={"field": "label"}, fontSize={"value": 11}, fill={"value": "var(--ink)"}
-                ),
+                **mark("text", "points", text={"field": "label"}, fontSize={"value": 11}, fill={"value": "var(--ink)"}),
                 "transform": [
                     {
                         "type": "label",
@@ -129,7 +127,8 @@ def template() -> Spec:
     }
 
 
-def _typography() -> Spec:
+def typography() -> Spec:
+    """How every figure's text and axes look."""
     axis = {
         "labelColor": "var(--soft)",
         "titleColor": "var(--ink)",
@@ -150,20 +149,21 @@ def _scale(axis: str, reach: Sequence[Any]) -> Spec:
     return {"name": axis, "type": "linear", "domain": domain, "range": list(reach), "zero": False, "padding": 18}
 
 
-def _mark(kind: str, data: str, **encoded: Any) -> Spec:
+def mark(kind: str, data: str, **encoded: Any) -> Spec:
+    """A mark of each record of a data set, at its fields x and y unless ``encoded`` says otherwise."""
     place = {"x": {"scale": "x", "field": "x"}, "y": {"scale": "y", "field": "y"}}
     return {"type": kind, "aria": False, "from": {"data": data}, "encode": {"update": {**place, **encoded}}}
 
 
 def _rule(data: str, x: str, y: str, **other_end: str) -> Spec:
     ends = {end: {"scale": end[0], "field": field} for end, field in {"x": x, "y": y, **other_end}.items()}
-    return _mark("rule", data, **ends, stroke={"value": "var(--ink)"}, opacity={"value": 0.28})
+    return mark("rule", data, **ends, stroke={"value": "var(--ink)"}, opacity={"value": 0.28})
 
 
 def _symbols() -> Spec:
     accent, ink, paper = ({"value": f"var(--{name})"} for name in ("accent", "ink", "paper"))
     on_front = {"test": "datum.front", **accent}
-    return {"name": "symbols"} | _mark(
+    return {"name": "symbols"} | mark(
         "symbol",
         "points",
         shape={"field": "mark"},

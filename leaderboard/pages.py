@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import jinja2
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("table.js", "question.js", "plot.js", "compare.js", "start.js")
+_SCRIPTS = ("table.js", "question.js", "plot.js", "curves.js", "compare.js", "start.js")
 
 Method = tuple[str, str, str]
 """Task, name, digest."""

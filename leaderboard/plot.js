@@ -30,6 +30,9 @@ function points(rows, x, y, on, log) {
   }));
 }
 
+// Fields without a single value would make Vega complain.
+const knownFields = (scale, values) => scale.domain.fields.filter(field => values.some(point => point[field] !== null));
+
 // The figure's Vega specification, from figure.py, with these axes and points.
 function filled(values, columns, log) {
   const spec = structuredClone(data.figure);
@@ -38,7 +41,9 @@ function filled(values, columns, log) {
   ["x", "y"].forEach((name, at) => {
     const column = data.columns[columns[at]];
     spec.axes.filter(axis => axis.scale === name && "title" in axis).forEach(axis => { axis.title = titled(column) + arrow(column); });
-    spec.scales.find(scale => scale.name === name).type = log[at] ? "log" : "linear";
+    const scale = spec.scales.find(each => each.name === name);
+    scale.type = log[at] ? "log" : "linear";
+    scale.domain.fields = knownFields(scale, values);
   });
   spec.signals.find(each => each.name === "step").value = data.columns[columns[0]].better === "higher" ? "step-before" : "step-after";
   return spec;

@@ -4,5 +4,6 @@ document.querySelectorAll(".paper").forEach(element => { element.hidden = true; 
 startTable();
 startQuestion();
 startPlot();
+startCurves();
 startCompare();
 update();

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,57 @@ def pages(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("board")
     pages.render(board, out)
     return out
+
+
+PageOf = Callable[[Path, str], Path]
+
+
+@pytest.fixture(scope="session")
+def page_of() -> PageOf:
+    """Finds the page of a folder that has this heading."""
+    return lambda folder, name: next(
+        path for path in sorted(folder.glob("*.html")) if f"<h1>{name}" in path.read_text()
+    )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = os.environ.get("FOURFOLD_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on the path; name one in FOURFOLD_CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any, pages: Path, page_of: PageOf) -> Iterator[Any]:
+    """Open a page by its heading, in a context with options; whatever it complains of or asks for is an error.
+
+    The page is one of ``pages``, or of another ``folder``.
+    """
+    wrong: list[str] = []
+    contexts = []
+
+    def open_page(name: str, folder: Path = pages, **options: Any) -> Any:
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on(
+            "request", lambda asked: None if asked.url.startswith("file:") else wrong.append(f"request: {asked.url}")
+        )
+        tab.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        tab.goto((folder / "index.html" if name == "index" else page_of(folder, name)).as_uri())
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
 
 
 Rows = Callable[..., Board]

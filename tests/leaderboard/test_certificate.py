@@ -15,8 +15,15 @@ def standing(rates, n=500, seeds=5, ok=True):
     """One row; rates: approval of (a good, a bad, b good, b bad), the same for every seed."""
     columns = [("approval", group) for group in ("a,good", "a,bad", "b,good", "b,bad")] + [("auc", "")]
     value = np.repeat(np.array([*rates, 0.8])[None, :, None], seeds, axis=2)
-    return SimpleNamespace(rows=["row"], columns=columns, asked=seeds, ok=np.full((1, seeds), ok), value=value,
-                           n=np.full((1, 5, seeds), n), column=lambda metric, group="": columns.index((metric, group)))
+    return SimpleNamespace(
+        rows=["row"],
+        columns=columns,
+        asked=seeds,
+        ok=np.full((1, seeds), ok),
+        value=value,
+        n=np.full((1, 5, seeds), n),
+        column=lambda metric, group="": columns.index((metric, group)),
+    )
 
 
 def test_the_bound_is_that_of_the_added_counts():

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,8 @@ from fourfold.leaderboard import dataset_page, pages, ranking
 from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.text import difference
 
+PageOf = Callable[[Path, str], Path]
 HOSTILE = "</script><script>alert(1)</script>"
-
-
-def page(folder: Path, name: str) -> Path:
-    return next(path for path in sorted(folder.glob("*.html")) if f"<h1>{name}" in path.read_text())
 
 
 def test_every_page_is_small_and_asks_for_nothing(pages: Path) -> None:
@@ -43,8 +38,8 @@ def test_every_link_leads_to_a_page(pages: Path) -> None:
             assert (pages / target).is_file(), (path.name, target)
 
 
-def test_scripts_are_named_by_hash_and_no_other_runs(pages: Path) -> None:
-    text = page(pages, "taiwan").read_text()
+def test_scripts_are_named_by_hash_and_no_other_runs(pages: Path, page_of: PageOf) -> None:
+    text = page_of(pages, "taiwan").read_text()
     allowed = re.search(r"script-src ([^;]+);", text)
     assert allowed is not None
     assert "unsafe" not in allowed[1]
@@ -54,10 +49,10 @@ def test_scripts_are_named_by_hash_and_no_other_runs(pages: Path) -> None:
     assert len(scripts) == 1
 
 
-def test_a_hostile_name_or_reason_is_text_everywhere(pages: Path) -> None:
+def test_a_hostile_name_or_reason_is_text_everywhere(pages: Path, page_of: PageOf) -> None:
     for path in pages.glob("*.html"):
         assert HOSTILE not in path.read_text(), path.name
-    data = re.search(r'id="data">(.*?)</script>', page(pages, "taiwan").read_text(), flags=re.S)
+    data = re.search(r'id="data">(.*?)</script>', page_of(pages, "taiwan").read_text(), flags=re.S)
     assert data is not None
     assert HOSTILE in [row["title"] for row in json.loads(data[1])["rows"]]
 
@@ -75,43 +70,6 @@ def test_a_file_that_was_left_out_is_named(pages: Path) -> None:
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = os.environ.get("FOURFOLD_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on the path; name one in FOURFOLD_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any, pages: Path) -> Iterator[Any]:
-    """Open a page by its heading, in a context with options; whatever it complains of or asks for is an error."""
-    wrong: list[str] = []
-    contexts = []
-
-    def open_page(name: str, **options: Any) -> Any:
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on(
-            "request", lambda asked: None if asked.url.startswith("file:") else wrong.append(f"request: {asked.url}")
-        )
-        tab.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        tab.goto((pages / "index.html" if name == "index" else page(pages, name)).as_uri())
-        return tab
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 def titles(tab: Any) -> list[str]:
