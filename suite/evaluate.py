@@ -152,7 +152,7 @@ class Evaluator:
         if seen.status == "ok":
             scores = self._scores(job, task, problem, seen, options, draw, curation, visit)
         queries = sum(ask.want.shape[0] for ask in problem.asks if ask.want)
-        scores += protocol.cost_scores(seen, queries)
+        scores += protocol.cost_scores(seen, queries, problem.prepared)
         rows = _rows(cell, task, scores, seen)
         return Result(cell, seen.status, seen.reason, rows, _provenance(cell, seen, started, time.monotonic() - loaded))
 

@@ -1,7 +1,7 @@
 """What an author subclasses. This file runs beside the method, in the guest, and imports the standard library alone."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -81,6 +81,10 @@ class Method:
     Annotated class attributes are parameters (``strength: float = 1.0``), set on the command line as
     ``name[strength=0.1]``; their defaults are literals, so that a method can be described without running it.
     The plain attributes below are its declarations. What else a task lets a method declare, the task says.
+
+    One that learns by torch may write ``model(self)`` too, which hands over what was learnt: a function
+    ``f(parameters, *query)`` of one query, and its parameters, a dict of tensors. The suite runs it as a graph: to
+    attack, weigh and quantize it, and where ``access = "curator"`` to answer the queries in place of ``predict``.
     """
 
     task: ClassVar[str]
@@ -122,10 +126,3 @@ class Method:
     def predict(self, query: Any) -> Any:
         """Answer the queries, in their order, as an array."""
         raise NotImplementedError(f"{type(self).__name__} has no predict(query)")
-
-    def model(self) -> tuple[Callable[..., Any], Mapping[str, Any]]:
-        """Hand over what was learnt: a function ``f(parameters, *query)`` of one query, and its parameters, tensors by
-        name. The suite runs it as a graph: to answer the queries where ``access = "curator"``, and else, where this is
-        written, to attack, weigh and quantize it. What it returns for one query is a row of ``predict``.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no model()")

@@ -139,8 +139,8 @@ COST = (
         "CPU",
         "cost",
         "lower",
-        "CPU time of fit and predict over all the guest's threads and processes, by the "
-        "operating system's count, imports left out.",
+        "CPU time of fit and predict over all the guest's threads and processes, by the operating system's count, "
+        "imports left out; with that of features which the suite computed for it once.",
         "s",
         low=0,
     ),
@@ -275,11 +275,14 @@ def _leaked(name: str, coin: npt.NDArray[np.bool_], membership: npt.NDArray[np.f
     ]
 
 
-def cost_scores(visit: Visit, queries: int) -> list[Score]:
-    """What the guest used, a row a verb and one for all; of a visit that failed, as far as it came."""
+def cost_scores(visit: Visit, queries: int, prepared: float) -> list[Score]:
+    """What the guest used, a row a verb and one for all; of a visit that failed, as far as it came.
+
+    prepared: CPU seconds that went before, into what it was given.
+    """
     scores = []
     for metric, attribute in (("cpu_seconds", "cpu"), ("wall_seconds", "wall")):
-        verbs: dict[str, float] = {}
+        verbs = {"prepare": prepared} if prepared and attribute == "cpu" else {}
         for phase in visit.phases:
             verbs[phase.verb] = verbs.get(phase.verb, 0.0) + getattr(phase, attribute)
         scores += [Score(metric, value, group=verb, n=1) for verb, value in verbs.items()]
