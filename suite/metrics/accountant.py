@@ -1,17 +1,22 @@
-"""Epsilon from a ledger of mechanisms, and what backs a claim of it."""
+"""Epsilon from a ledger of mechanisms, the noise that keeps to an epsilon, and what backs a claim of it."""
 
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from fourfold.suite.method import Mechanism
+
+History = tuple[tuple[float, float, int], ...]
+"""Gaussians as (noise multiplier, sample rate, steps)."""
 
 KINDS = ("gaussian", "laplace")
 SAMPLINGS = ("poisson", "shuffle", "full")
@@ -38,11 +43,14 @@ class Accounted:
 
     epsilon: an upper bound: everything in the ledger together is (epsilon, delta)-DP.
     accountant: how it was computed, joined by ``+``: ``prv`` (Gopi, Lee, Wutschitz 2021, in Opacus), ``rdp`` (Mironov
-      2017, in Opacus; looser), ``analytic-gaussian`` (Balle and Wang 2018; exact), ``basic-composition`` (of Laplace).
+      2017, in Opacus; looser), ``analytic-gaussian`` (Balle and Wang 2018; exact), ``basic-composition`` (of Laplace);
+      ``pld`` (Doroshenko et al. 2022, in dp_accounting) in place of ``prv`` where it came out larger.
     adjacency: ``add-or-remove`` a record; ``zero-out`` (its contribution becomes zero and the batches stay as they
       were) where any mechanism is shuffled. Epsilons of different adjacency do not compare.
     sampling: the kinds of sampling in the ledger, joined by ``+``.
-    unit: what one such record is; a ledger counts training ``record``s.
+    unit: what one such record is: the mechanisms' units, joined by ``+``.
+    second: the smaller of PRV's and PLD's epsilon, where both were asked (``epsilon`` is the larger); None where the
+      first is exact or only a loose bound, so that there is nothing to agree with.
     """
 
     epsilon: float
@@ -50,37 +58,106 @@ class Accounted:
     adjacency: str
     sampling: str
     unit: str = "record"
+    second: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """The two accountants differ by ``AGREEMENT`` at most; if not, one is wrong and the ledger backs no claim."""
+        return self.second is None or self.epsilon - self.second <= AGREEMENT
 
 
 def accounted_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> Accounted | None:
     """What a ledger's mechanisms spend together at ``delta``; None for an empty ledger, which accounts for nothing.
 
-    Poisson-subsampled Gaussians compose by Opacus' PRV accountant. Gaussians on all records are, alone, exactly one
-    Gaussian with mu^2 = sum of steps / noise_multiplier^2. A shuffled Gaussian is such a release every epoch: shuffling
-    earns no amplification (Chua et al. 2024). Laplace is 1/noise_multiplier-DP a step whatever its sampling, and its
+    Poisson-subsampled Gaussians compose by Opacus' PRV accountant, with dp_accounting's PLD accountant as a second
+    opinion on the same mechanisms. Gaussians on all records are, alone, exactly one Gaussian with
+    mu^2 = sum of steps / noise_multiplier^2. A shuffled Gaussian is such a release every epoch: shuffling earns no
+    amplification (Chua et al. 2024). Laplace is 1/noise_multiplier-DP a step whatever its sampling, and its
     epsilons are added: a sound bound that leaves delta to the Gaussians, though not the tightest over many steps.
 
     Raises ValueError naming the entry and field that make no mechanism, or a delta outside (0, 1); ImportError where
-    a subsampled Gaussian needs Opacus and it is not installed.
+    a subsampled Gaussian needs Opacus and dp_accounting and they are not installed.
     """
-    if not 0 < delta < 1:
-        raise ValueError(f"delta lies in (0, 1), got {delta}")
-    for position, mechanism in enumerate(mechanisms):
-        _check(position, mechanism)
+    _check_ledger(mechanisms, delta)
     if not mechanisms:
         return None
-    parts = []
-    if gaussians := [m for m in mechanisms if m.kind == "gaussian"]:
-        parts.append(_gaussian_epsilon(gaussians, delta))
-    if laplaces := [m for m in mechanisms if m.kind == "laplace"]:
-        parts.append((math.fsum(m.steps / m.noise_multiplier for m in laplaces), "basic-composition"))
+    epsilon, accountant = _epsilon(mechanisms, delta)
+    second = None
+    if "prv" in accountant:
+        second = second_opinion(gaussian_history(mechanisms), delta) + laplace_epsilon(mechanisms)
+        if second > epsilon:
+            epsilon, second, accountant = second, epsilon, accountant.replace("prv", "pld")
     samplings = [kind for kind in SAMPLINGS if any(m.sampling == kind for m in mechanisms)]
     return Accounted(
-        epsilon=sum(epsilon for epsilon, _ in parts),
-        accountant="+".join(accountant for _, accountant in parts),
+        epsilon=epsilon,
+        accountant=accountant,
         adjacency="zero-out" if "shuffle" in samplings else "add-or-remove",
         sampling="+".join(samplings),
+        unit="+".join(dict.fromkeys(getattr(m, "unit", "record") for m in mechanisms)),
+        second=second,
     )
+
+
+def noise_multiplier(
+    epsilon: float, delta: float, sample_rate: float, steps: int, spent: Sequence[Mechanism] = ()
+) -> float:
+    """The least noise with which ``steps`` Poisson-subsampled Gaussians, after what is ``spent``, keep to the budget.
+
+    A root of the epsilon that ``accounted_epsilon`` gives, found by secants in logarithms between brackets: never over
+    ``epsilon``, and within 0.1 % of it or of the least noise. It looks at no data.
+    Raises ValueError where no noise up to ``MUCH_NOISE`` keeps to it, as when ``spent`` is above it already.
+    """
+    if not 0 < epsilon < math.inf:
+        raise ValueError(f"epsilon is a finite number above 0, got {epsilon}: without a budget there is no least noise")
+
+    def excess(log_noise: float) -> float:
+        step = Mechanism("gaussian", math.exp(log_noise), sample_rate, steps, "poisson")
+        return math.log(max(_epsilon([*spent, step], delta)[0], 1e-300) / epsilon)
+
+    noise = Mechanism("gaussian", MUCH_NOISE, sample_rate, steps, "poisson")
+    _check_ledger([*spent, noise], delta)
+    safe = math.log(MUCH_NOISE)
+    if excess(safe) > 0:
+        raise ValueError(
+            f"no noise keeps {steps} steps within epsilon {epsilon:g} at delta {delta:g}"
+            + (" after what is already spent: plan a larger epsilon, or spend less before" if spent else "")
+        )
+    mu = gaussian_mu(epsilon, delta)
+    limit = math.log1p(mu**2 / (sample_rate**2 * steps)) ** -0.5  # Bu et al. (2020): many steps tend to one Gaussian
+    return math.exp(_least(excess, math.log(limit), safe))
+
+
+def laplace_epsilon(mechanisms: Sequence[Mechanism]) -> float:
+    """What the Laplace mechanisms of a ledger spend, by basic composition."""
+    return math.fsum(m.steps / m.noise_multiplier for m in mechanisms if m.kind == "laplace")
+
+
+@lru_cache(maxsize=256)
+def second_opinion(history: History, delta: float) -> float:
+    """The epsilon of (noise multiplier, sample rate, steps) by dp_accounting's privacy loss distributions."""
+    return float(privacy_loss(history).get_epsilon_for_delta(delta))
+
+
+def privacy_loss(history: History) -> Any:
+    """dp_accounting's PrivacyLossDistribution of a history, both directions of add-or-remove, never too optimistic.
+
+    Doroshenko, Ghazi, Kamath, Kumar, Manurangsi (2022), "Connect the dots". Their error grows with the steps and the
+    square of the interval between losses: this one keeps epsilon within about 1e-3.
+    """
+    try:
+        from dp_accounting.pld import privacy_loss_distribution as pld
+    except ImportError as missing:
+        raise ImportError(
+            "a second opinion on a subsampled Gaussian needs dp_accounting: pip install 'fourfold[dp]'"
+        ) from missing
+
+    signal = sum(steps * (rate / noise) ** 2 for noise, rate, steps in history)
+    interval = min(1e-3 if signal > 0.01 else 1e-4, 0.02 / math.sqrt(sum(steps for *_, steps in history)))
+    total = pld.identity(value_discretization_interval=interval)
+    for noise, rate, steps in history:
+        step = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=interval)
+        total = total.compose(step.self_compose(steps))
+    return total
 
 
 def backing(
@@ -94,7 +171,8 @@ def backing(
 
     claimed, accounted: epsilon as the author states it and as the ledger adds up; None or inf: there is none.
     audited: the epsilon below which the run's canaries refute every claim; None: not audited.
-    checked: the mechanisms in the ledger passed the suite's checks. verified: the suite itself ran them.
+    checked: the mechanisms in the ledger passed the suite's checks. verified: the suite itself ran them. Both hold
+      only of a ledger on which the accountants agree (``Accounted.agrees``): pass False for one on which they do not.
 
     The rung is ``verified`` or ``accounted`` for a ledger so backed, ``claimed`` for a claim or a ledger without, and
     ``none`` for neither. Refuted: the audit exceeds the claim or the ledger, or the ledger the claim (by more than
@@ -128,51 +206,126 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     return float(brentq(excess, 0.0, bound)) if excess(0.0) > 0 else 0.0
 
 
-def _gaussian_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> tuple[float, str]:
-    """The epsilon of Gaussians, sampled or not, and the accountant that gives it."""
+def gaussian_mu(epsilon: float, delta: float) -> float:
+    """The sensitivity, in standard deviations, at which Gaussian noise is exactly (``epsilon``, ``delta``)-DP."""
+    from scipy.optimize import brentq
+
+    high = 1.0
+    while gaussian_epsilon(high, delta) < epsilon:
+        high *= 2
+    low = high / 2
+    while gaussian_epsilon(low, delta) > epsilon:
+        low /= 2
+    return float(brentq(lambda mu: gaussian_epsilon(mu, delta) - epsilon, low, high))
+
+
+def unamplified_mu(history: History) -> float:
+    """The sensitivity, in standard deviations, of the one Gaussian that a history is with no credit for sampling."""
+    return math.hypot(*(math.sqrt(steps) / noise for noise, _, steps in history))
+
+
+def _epsilon(mechanisms: Sequence[Mechanism], delta: float) -> tuple[float, str]:
+    """The epsilon of a ledger that has been checked, and the first accountants that give it."""
+    parts = []
+    if history := gaussian_history(mechanisms):
+        parts.append(_composed_epsilon(history, delta))
+    if any(m.kind == "laplace" for m in mechanisms):
+        parts.append((laplace_epsilon(mechanisms), "basic-composition"))
+    return sum(epsilon for epsilon, _ in parts), "+".join(accountant for _, accountant in parts)
+
+
+def gaussian_history(mechanisms: Sequence[Mechanism]) -> History:
+    """The Gaussians of a ledger: the subsampled, like with like, then all others as one release."""
     sampled = Counter[tuple[float, float]]()
     whole = 0.0  # mu of the releases that touch all records
     for m in mechanisms:
+        if m.kind != "gaussian":
+            continue
         if m.sample_rate < 1 and m.noise_multiplier >= LITTLE_NOISE:
             sampled[min(m.noise_multiplier, MUCH_NOISE), m.sample_rate] += m.steps
         else:
             whole = math.hypot(whole, math.sqrt(m.steps) / m.noise_multiplier)
-    if not sampled:
-        return gaussian_epsilon(whole, delta), "analytic-gaussian"
     if len(sampled) > ENTRIES:
         raise ValueError(
             f"the ledger has {len(sampled)} different subsampled mechanisms and at most {ENTRIES} can be composed: "
             "use fewer noise multipliers and sample rates"
         )
     history = [(noise, rate, steps) for (noise, rate), steps in sampled.items()]
-    return _composed_epsilon(history + ([(min(1 / whole, MUCH_NOISE), 1.0, 1)] if whole else []), delta)
+    if whole:
+        history.append((min(1 / whole, MUCH_NOISE) if sampled else 1 / whole, 1.0, 1))
+    return tuple(history)
 
 
-def _composed_epsilon(history: list[tuple[float, float, int]], delta: float) -> tuple[float, str]:
-    """The epsilon of (noise multiplier, sample rate, steps) by PRV.
+@lru_cache(maxsize=1024)
+def _composed_epsilon(history: History, delta: float) -> tuple[float, str]:
+    """The epsilon of a history by PRV; of one release of all records exactly.
 
     Where PRV's grid has no room: the lower of Renyi DP's and that of the same noise with no credit for sampling.
     """
+    unamplified = gaussian_epsilon(unamplified_mu(history), delta)
+    if all(rate == 1 for _, rate, _ in history):
+        return unamplified, "analytic-gaussian"
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a sample rate of 1 takes log(0); Renyi's grid of orders may end too early
+        if fits_a_grid(history, delta):
+            try:
+                return max(0.0, float(_opacus("prv", history).get_epsilon(delta, eps_error=PRV_ERROR))), "prv"
+            except RuntimeError:
+                pass  # the loss is too steep for the grid: its discretized mean is off
+        renyi = max(0.0, float(_opacus("rdp", history).get_epsilon(delta)))
+    return min((renyi, "rdp"), (unamplified, "analytic-gaussian"))
+
+
+def fits_a_grid(history: History, delta: float) -> bool:
+    """Privacy losses as wide and as finely cut as this history's at ``delta`` can be held in memory.
+
+    The grid is the one that Gopi et al. (2021), Remark 5.6, ask for, at Opacus' default delta_error of delta / 1000.
+    """
+    if delta < LEAST_DELTA:
+        return False
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reach = max(0.0, float(_opacus("rdp", history).get_epsilon(delta / 4000))) + 3
+    mesh = PRV_ERROR / math.sqrt(sum(steps for *_, steps in history) * math.log(12000 / delta) / 2)
+    return 2 * reach / mesh * len(history) <= PRV_POINTS
+
+
+def _opacus(accountant: str, history: History) -> Any:
+    """Opacus' accountant of that name, of a history."""
     try:
-        from opacus.accountants import PRVAccountant, RDPAccountant
+        from opacus.accountants import create_accountant
     except ImportError as missing:
         raise ImportError("accounting a subsampled Gaussian needs Opacus: pip install 'fourfold[dp]'") from missing
 
-    prv, rdp = PRVAccountant(), RDPAccountant()
-    prv.history, rdp.history = list(history), list(history)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a sample rate of 1 takes log(0); Renyi's grid of orders may end too early
-        # The grid that Gopi et al. (2021), Remark 5.6, ask for, at Opacus' default delta_error of delta / 1000.
-        reach = max(0.0, rdp.get_epsilon(delta / 4000)) + 3
-        mesh = PRV_ERROR / math.sqrt(sum(steps for *_, steps in history) * math.log(12000 / delta) / 2)
-        if delta >= LEAST_DELTA and 2 * reach / mesh * len(history) <= PRV_POINTS:
-            try:
-                return max(0.0, float(prv.get_epsilon(delta, eps_error=PRV_ERROR))), "prv"
-            except RuntimeError:
-                pass  # the loss is too steep for the grid: its discretized mean is off
-        renyi = max(0.0, float(rdp.get_epsilon(delta)))
-    unamplified = gaussian_epsilon(math.sqrt(math.fsum(n / noise**2 for noise, _, n in history)), delta)
-    return min((renyi, "rdp"), (unamplified, "analytic-gaussian"))
+    of = create_accountant(accountant)
+    of.history = list(history)
+    return of
+
+
+def _least(excess: Callable[[float], float], guess: float, safe: float) -> float:
+    """The least argument, to 1e-3, at which the falling ``excess`` is not above 0; ``safe`` is one."""
+    unsafe, slope, before = -math.inf, -1.2, (math.nan, math.nan)
+    at = min(guess, safe)
+    for turn in range(100):
+        value = excess(at)
+        unsafe, safe = (at, safe) if value > 0 else (unsafe, at)
+        if -1e-3 <= value <= 0 or safe - unsafe <= 1e-3:
+            break
+        secant = (value - before[1]) / (at - before[0])
+        slope = min(-0.2, max(-5.0, secant)) if math.isfinite(secant) else slope
+        before = at, value
+        at -= (value + 5e-4) / slope  # the middle of what ends the search
+        if turn % 4 == 3 or not unsafe < at < safe:  # at a jump, secants alone creep
+            at = (unsafe + safe) / 2 if unsafe > -math.inf else safe - 1
+    return safe
+
+
+def _check_ledger(mechanisms: Sequence[Mechanism], delta: float) -> None:
+    """Raises ValueError for a delta outside (0, 1), or as ``_check`` for an entry."""
+    if not 0 < delta < 1:
+        raise ValueError(f"delta lies in (0, 1), got {delta}")
+    for position, mechanism in enumerate(mechanisms):
+        _check(position, mechanism)
 
 
 def _check(position: int, mechanism: Mechanism) -> None:

@@ -5,6 +5,7 @@ it looks to have been, from the run's output alone; only the order counts, infin
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,7 +73,9 @@ def tpr_at_fpr(score: ArrayLike, coin: ArrayLike, fpr: float = 0.01) -> Estimate
 
     The attack accuses the scores strictly above the (n + 1)-th largest score of the canaries that were out, with
     n = floor(fpr * out). So a tie at the threshold is accused of nothing, and where fpr * out < 1 the operating point
-    is a false-positive rate of 0: with fewer than 100 canaries out, the value at 1 % is the one at 0.
+    is a false-positive rate of 0: with fewer than 100 canaries out, the value at 1 % is the one at 0, and so it is with
+    fewer than 1,000 at 0.1 %. That errs towards finding less; what the attack would find at the rate itself cannot be
+    seen with so few, and the interval does not cover it.
 
     Returns (value, low, high), the Clopper-Pearson 95 % interval of that threshold's true-positive rate; the threshold
     is taken as given. None where all canaries were in, or all out. Raises ValueError as ``_canaries``, and for a rate
@@ -98,30 +101,43 @@ def audited_epsilon(score: ArrayLike, coin: ArrayLike, delta: float, level: floa
     Steinke, Nasr, Jagielski (NeurIPS 2023), "Privacy auditing with one (1) training run": of the canaries the highest
     scores are guessed in, the lowest out, and the others abstained on; under (epsilon, delta)-DP the number guessed
     rightly exceeds a binomial's with little probability (``audit_p_value``). Every pair of ``CUTS`` is tried, each at
-    its share of 1 - level (Bonferroni), so a method that keeps its epsilon is refuted at most that often. Scores that
-    tie are put in a fixed random order, which knows neither the coins nor the order in which the canaries were given.
+    its share of 1 - level (Bonferroni), so a method that keeps its epsilon is refuted at most that often.
 
-    Perfect guessing shows about log(guesses / 5) at most; ``len(score) * delta`` should be far below 1. The tighter
-    test of Mahloujifar, Melis, Chaudhuri (2025) against a Gaussian's trade-off curve is not used: it takes the
-    mechanism for a Gaussian, and refutes an honest randomized response almost surely.
+    Perfect guessing shows about log(guesses / 5) at most; ``len(score) * delta`` should be far below 1. It holds for
+    every mechanism; where the mechanism is known, ``ledger_audit`` tests its own trade-off curve and finds more.
     Raises ValueError as ``_canaries``, and for delta outside [0, 1) or level outside (0, 1).
     """
     score, coin = _canaries(score, coin)
     if not 0 <= delta < 1 or not 0 < level < 1:
         raise ValueError(f"delta lies in [0, 1) and level in (0, 1), got delta={delta}, level={level}")
     canaries = len(score)
-    order = np.lexsort((np.random.default_rng(0).permutation(canaries), score))
-    was_in = np.concatenate(([0], np.cumsum(coin[order])))
-    counts = {tuple(math.ceil(share * canaries) for share in cut) for cut in CUTS}
-    cuts = sorted((top, bottom) for top, bottom in counts if top + bottom <= canaries)
+    cuts = cuts_of(canaries, CUTS)
     best = AuditedEpsilon(0.0, 0, 0)
-    for top, bottom in cuts:
-        correct = int(was_in[-1] - was_in[canaries - top] + bottom - was_in[bottom])
+    for (top, bottom), correct in zip(cuts, right_guesses(score, coin, cuts), strict=True):
         share = (1 - level) / len(cuts)
         epsilon = _refuted(best.value, share, delta, canaries, top + bottom, correct)
         if epsilon > best.value:
             best = AuditedEpsilon(epsilon, top + bottom, correct)
     return best
+
+
+def cuts_of(canaries: int, shares: Iterable[tuple[float, float]]) -> list[tuple[int, int]]:
+    """How many of the canaries to guess in and how many out, for each pair of shares that leaves room for both."""
+    counts = {(math.ceil(top * canaries), math.ceil(bottom * canaries)) for top, bottom in shares}
+    return sorted((top, bottom) for top, bottom in counts if top + bottom <= canaries)
+
+
+def right_guesses(score: ArrayLike, coin: ArrayLike, cuts: Iterable[tuple[int, int]]) -> list[int]:
+    """For each (top, bottom): how many coins are right if the highest scores are guessed in and the lowest out.
+
+    Scores that tie are put in a fixed random order, which knows neither the coins nor the order in which the canaries
+    were given. Raises ValueError as ``_canaries``.
+    """
+    score, coin = _canaries(score, coin)
+    canaries = len(score)
+    order = np.lexsort((np.random.default_rng(0).permutation(canaries), score))
+    was_in = np.concatenate(([0], np.cumsum(coin[order])))
+    return [int(was_in[-1] - was_in[canaries - top] + bottom - was_in[bottom]) for top, bottom in cuts]
 
 
 def audit_p_value(epsilon: float, delta: float, canaries: int, guesses: int, correct: int) -> float:
