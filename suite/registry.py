@@ -35,6 +35,13 @@ def _plugged(group: str) -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}
 
 
+def _point(kind: str, name: str) -> EntryPoint:
+    points = _plugged(f"fourfold.{kind}s")
+    if name not in points:
+        raise nearest(kind, name, points)
+    return points[name]
+
+
 def task_names() -> list[str]:
     """The names of all tasks there are."""
     return sorted(_plugged("fourfold.tasks"))
@@ -43,10 +50,7 @@ def task_names() -> list[str]:
 @cache
 def task(name: str) -> Task:
     """The task of this name. Raises UnknownName; an ImportError names the extra that is missing."""
-    points = _plugged("fourfold.tasks")
-    if name not in points:
-        raise nearest("task", name, points)
-    made: Task = points[name].load()()
+    made: Task = _point("task", name).load()()
     return made
 
 
@@ -58,14 +62,12 @@ def method_names() -> list[str]:
 @cache
 def installed(name: str) -> Pack:
     """An installed method, read from its file and not imported: a module is one file, a package its folder."""
-    points = _plugged("fourfold.methods")
-    if name not in points:
-        raise nearest("method", name, points)
-    spec = importlib.util.find_spec(points[name].module)
+    point = _point("method", name)
+    spec = importlib.util.find_spec(point.module)
     if spec is None or not spec.origin:
-        raise UnknownName(f"the method {name} is registered as {points[name].value}, which is not installed")
+        raise UnknownName(f"the method {name} is registered as {point.value}, which is not installed")
     origin = Path(spec.origin)
-    return pack.read(origin.parent if origin.name == "__init__.py" else origin, points[name].attr, name)
+    return pack.read(origin.parent if origin.name == "__init__.py" else origin, point.attr, name)
 
 
 def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
