@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.suite.operations import ALLOWED, CONSTRUCTORS, nearest, why_not
+from fourfold.suite.operations import ALLOWED, CONSTRUCTORS, miscoded, nearest, operation, why_not
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,9 +118,7 @@ def _run(nodes: tuple[Node, ...], values: dict[Reference, Any], device: Any) -> 
         arguments = [_resolve(argument, values) for argument in node.arguments]
         keywords = {key: _resolve(value, values) for key, value in node.keywords.items()}
         try:
-            result = _operation(node.op)(
-                *[_resolve(argument, values) for argument in node.arguments], **keywords, **placed
-            )
+            result = operation(node.op)(*arguments, **keywords, **placed)
         except Exception as error:
             raise GraphError(f"node {node.name!r} ({node.op}): {error}") from error
         if not isinstance(result, torch.Tensor):
@@ -325,31 +323,10 @@ def _node(value: Any, known: set[Reference]) -> Node:
         tuple(_value(item, known, where) for item in arguments),
         {key: _value(item, known, where) for key, item in keywords.items()},
     )
-    _check_codes(node, where)
+    if wrong := miscoded(op, node.arguments, node.keywords):
+        raise GraphError(f"{where}: {wrong}")
     known.add(Reference("node", name))
     return node
-
-
-def _check_codes(node: Node, where: str) -> None:
-    """Refuse what is no dtype where one belongs: torch takes a number there for a code, and trusts it."""
-    import torch
-
-    for position, argument in enumerate(_operation(node.op)._schema.arguments):
-        value = node.arguments[position] if position < len(node.arguments) else node.keywords.get(argument.name)
-        kind = str(argument.real_type)
-        is_dtype = "ScalarType" in kind and isinstance(value, torch.dtype)
-        if value is not None and not is_dtype and any(code in kind for code in _CODES):
-            raise GraphError(f"{where}: {argument.name} is {str(value)[:40]}, not null or, where it is one, a dtype")
-
-
-_CODES = ("ScalarType", "MemoryFormat", "Layout", "Device")
-
-
-def _operation(op: str) -> Any:
-    import torch
-
-    _, name, overload = op.split(".")
-    return getattr(getattr(torch.ops.aten, name), overload)
 
 
 def _value(value: Any, known: set[Reference], where: str, *, inside: bool = False) -> Any:

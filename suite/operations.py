@@ -1,7 +1,8 @@
 """The operations that a graph from outside may hold, and why it may not hold others."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 CONSTRUCTORS = frozenset({"aten.arange.default", "aten.arange.start", "aten.full.default", "aten.ones.default",
                           "aten.zeros.default"})  # fmt: skip
@@ -38,6 +39,33 @@ _REASONS = (
     (("one_hot",), "it looks at its data; compare with arange instead"),
     (("lift_fresh_copy", "lift_fresh"), "it brings a constant tensor; pass that as a parameter, or write numbers"),
 )  # fmt: skip
+
+
+_CODES = ("ScalarType", "MemoryFormat", "Layout", "Device")
+
+
+def operation(op: str) -> Any:
+    """The function of torch that an allowed name such as ``aten.add.Tensor`` stands for."""
+    import torch
+
+    _, name, overload = op.split(".")
+    return getattr(getattr(torch.ops.aten, name), overload)
+
+
+def miscoded(op: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    """What is no dtype where one belongs, or names a memory format, layout or device; empty where all is well.
+
+    Torch takes a number in such a place for a code and looks it up unchecked.
+    """
+    import torch
+
+    for position, asked in enumerate(operation(op)._schema.arguments):
+        value = arguments[position] if position < len(arguments) else keywords.get(asked.name)
+        kind = str(asked.real_type)
+        is_dtype = "ScalarType" in kind and isinstance(value, torch.dtype)
+        if value is not None and not is_dtype and any(code in kind for code in _CODES):
+            return f"{asked.name} is {str(value)[:40]}, not null or, where it is one, a dtype"
+    return ""
 
 
 def why_not(op: str) -> str:
