@@ -21,7 +21,7 @@ from pathlib import Path
 from fourfold.suite import sandbox
 from fourfold.suite.cell import canonical
 
-GUEST_SIDE = ("__init__.py", "method.py", "boundary.py", "guest.py", "sandbox.py", "state.py")
+GUEST_SIDE = ("__init__.py", "method.py", "boundary.py", "evidence.py", "guest.py", "sandbox.py", "state.py")
 """The files of this package that run beside a method."""
 
 _BASE = ("numpy", "pyarrow")
