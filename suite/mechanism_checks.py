@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtr, chdtrc, ndtr
+from scipy.special import chdtr, chdtrc, kolmogorov, ndtr
 
 from fourfold.suite.evidence import COMPARED, Rehearsal
 from fourfold.suite.method import Mechanism
@@ -148,7 +148,7 @@ def ledger(notes: Notes) -> Verdict:
 
 
 def sensitivity(notes: Notes, again: Notes) -> Verdict:
-    """One record less moves a clipped sum by at most C where it was drawn, and not at all elsewhere."""
+    """One record less moves a clipped sum by at most C where it was drawn, and not at all elsewhere; none leaves 0."""
     pairs = list(zip(notes.sums, again.sums, notes.clips, again.sizes, again.dropped, strict=False))[:COMPARED]
     worst = 0.0
     if not any(dropped for *_, dropped in pairs):
@@ -162,30 +162,44 @@ def sensitivity(notes: Notes, again: Notes) -> Verdict:
             where = "in a batch it was drawn for" if dropped else "in a batch that it was not drawn for"
             return Verdict(False, f"one record less moved a sum by {moved:.4g} C {where} (release {place + 1})")
         worst = max(worst, moved if dropped else 0.0)
+    for place in range(COMPARED, len(again.sums)):
+        length = float(np.linalg.norm(again.sums[place])) / again.clips[place]
+        if not again.sizes[place] and length > ROUNDING:
+            return Verdict(False, f"a sum over an empty batch is {length:.4g} C long: it is not of the batch drawn")
     return Verdict(True, f"one record less moved {len(pairs)} sums by at most {worst:.4g} C")
 
 
 def noise(notes: Notes, again: Notes | None) -> Verdict:
     """What was added to each sum is Gaussian noise of the standard deviation in the ledger, anew each time."""
-    runs = [(notes, range(len(notes.sums)))]
+    places = [(notes, place) for place in range(len(notes.sums))]
     if again is not None:
-        runs.append((again, range(COMPARED, len(again.sums))))
-    tried, before = 0, np.empty(0)
-    for run, places in runs:
-        for place in places:
-            if run.spreads[place] <= 0:
-                return Verdict(False, f"release {place + 1} has no noise")
-            drawn = (run.kept[place].astype(np.float64) - run.sums[place]) / run.spreads[place]
-            size, square = len(drawn), float(drawn @ drawn)
-            if min(chdtr(size, square), chdtrc(size, square)) < LEVEL / 2:
-                return Verdict(False, f"the noise of release {place + 1} is {np.sqrt(square / size):.4g} times what is "
-                               f"entered (chi-square {square:.4g} at {size:,} degrees of freedom)")
-            if len(before) == size:
-                likeness = float(drawn @ before) / max(float(np.linalg.norm(before)), 1e-30)
-                if 2 * ndtr(-abs(likeness)) < LEVEL:
-                    return Verdict(False, f"the noise of release {place + 1} resembles the one before")
-            tried, before = tried + 1, drawn
-    return Verdict(tried > 0, f"{tried} releases have the noise that is entered" if tried else "nothing was released")
+        places += [(again, place) for place in range(COMPARED, len(again.sums))]
+    standard: list[npt.NDArray[np.float64]] = []
+    for run, place in places:
+        if run.spreads[place] <= 0:
+            return Verdict(False, f"release {place + 1} has no noise")
+        drawn = (run.kept[place].astype(np.float64) - run.sums[place]) / run.spreads[place]
+        size, square = len(drawn), float(drawn @ drawn)
+        if min(chdtr(size, square), chdtrc(size, square)) < LEVEL / 2:
+            return Verdict(False, f"the noise of release {place + 1} is {np.sqrt(square / size):.4g} times what is "
+                           f"entered (chi-square {square:.4g} at {size:,} degrees of freedom)")
+        if standard and len(standard[-1]) == size:
+            likeness = float(drawn @ standard[-1]) / max(float(np.linalg.norm(standard[-1])), 1e-30)
+            if 2 * ndtr(-abs(likeness)) < LEVEL:
+                return Verdict(False, f"the noise of release {place + 1} resembles the one before")
+        standard.append(drawn)
+    if not standard:
+        return Verdict(False, "nothing was released")
+    if (p := _gaussian(np.concatenate(standard))) < LEVEL:
+        return Verdict(False, f"the noise is not Gaussian (Kolmogorov-Smirnov p = {p:.2g})")
+    return Verdict(True, f"{len(standard)} releases have the noise that is entered")
+
+
+def _gaussian(standard: npt.NDArray[np.float64]) -> float:
+    """The p-value of numbers as draws from a standard normal (Kolmogorov and Smirnov)."""
+    n, below = len(standard), ndtr(np.sort(standard))
+    apart = max(np.max(np.arange(1, n + 1) / n - below), np.max(below - np.arange(n) / n))
+    return float(kolmogorov(np.sqrt(n) * apart))
 
 
 def sampler(notes: Notes) -> Verdict:
