@@ -9,7 +9,8 @@ import numpy.typing as npt
 from fourfold.suite.cell import Cell
 from fourfold.suite.mechanism_checks import Notes, Verdict
 from fourfold.suite.method import Mechanism
-from fourfold.suite.metrics import accountant, privacy
+from fourfold.suite.metrics import accountant, ledger_audit, privacy
+from fourfold.suite.metrics.tradeoff import tradeoff
 from fourfold.suite.task import Metric, Score, Scored
 from fourfold.suite.visit import Visit
 
@@ -43,7 +44,8 @@ PRIVACY = (
         "privacy",
         "lower",
         "An empirical lower bound on epsilon at 95 % confidence, from how well the canaries' coins are guessed "
-        "(Steinke, Nasr and Jagielski 2023). It can refute a claim and prove none.",
+        "(Steinke, Nasr and Jagielski 2023; white-box by the ledger's trade-off curve, Mahloujifar, Melis, Chaudhuri "
+        "2025). It can refute a claim and prove none.",
         low=0,
     ),
     Metric(
@@ -224,29 +226,47 @@ class Backed:
 def privacy_scores(cell: Cell, private: bool, backed: Backed, scored: Scored) -> list[Score]:
     """Claimed, accounted, audited and leaked, side by side. Raises ValueError for a ledger that is not one."""
     claimed = cell.budget.epsilon if private and np.isfinite(cell.budget.epsilon) else None
-    mechanisms = backed.mechanisms
-    accounted = accountant.accounted_epsilon(mechanisms, cell.budget.delta)
-    attacks = [("", scored.coin, scored.membership)]
-    if backed.notes is not None and len(backed.coins):
-        attacks.append(("white-box", backed.coins, backed.notes.scores))
-    level = 1 - (1 - REFUTING) / len(attacks)
-    refuting = [privacy.audited_epsilon(score, coin, cell.budget.delta, level).value
-                for _, coin, score in attacks if len(coin)]
+    mechanisms, delta = backed.mechanisms, cell.budget.delta
+    accounted = accountant.accounted_epsilon(mechanisms, delta)
+    coin, membership = scored.coin, scored.membership
+    inside, contradicted = _white_box(backed, delta)
+    level = REFUTING if not inside else (1 + REFUTING) / 2  # Two attacks on one claim share what both may err.
+    refuting = privacy.audited_epsilon(membership, coin, delta, level).value if len(coin) else None
     agreed = accounted is not None and accounted.agrees
     rung, refuted = accountant.backing(
-        claimed, accounted.epsilon if accounted else None, max(refuting, default=None),
-        checked=agreed and backed.checked, verified=agreed and backed.verified and not backed.ledger,
+        claimed,
+        accounted.epsilon if accounted else None,
+        refuting,
+        checked=agreed and backed.checked,
+        verified=agreed and backed.verified and not backed.ledger,
     )
-    refuted |= not all(each.passed for each in backed.verdicts.values())
+    audited = privacy.audited_epsilon(membership, coin, delta).value if len(coin) else None
+    failed = not all(each.passed for each in backed.verdicts.values())
     return [
         Score("epsilon_claimed", claimed),
         Score("epsilon_accounted", accounted.epsilon if accounted else None, n=sum(m.steps for m in mechanisms)),
         *_facts(accounted),
-        *(score for name, coin, membership in attacks for score in _leaked(name, coin, membership, cell.budget.delta)),
+        *_leaked("", coin, membership, audited),
+        *inside,
         *(Score("mechanism_check", float(each.passed), group=name) for name, each in backed.verdicts.items()),
         Score("rung", float(RUNGS.index(rung))),
-        Score("refuted", float(refuted)),
+        Score("refuted", float(refuted or contradicted or failed)),
     ]
+
+
+def _white_box(backed: Backed, delta: float) -> tuple[list[Score], bool]:
+    """What a curator's own canaries say of its ledger, and whether they contradict it.
+
+    They went through the very mechanisms of the ledger, so these are held to their trade-off curve.
+    """
+    if backed.notes is None or not len(backed.coins):
+        return [], False
+    coin, score, ledger = backed.coins, backed.notes.scores, backed.notes.ledger
+    if not ledger:
+        return _leaked("white-box", coin, score, privacy.audited_epsilon(score, coin, delta).value), False
+    p = ledger_audit.ledger_p_value(score, coin, tradeoff(ledger))
+    audited = ledger_audit.audited_epsilon_of_ledger(score, coin, ledger, delta)
+    return _leaked("white-box", coin, score, audited), p <= (1 - REFUTING) / 2
 
 
 def _facts(accounted: accountant.Accounted | None) -> list[Score]:
@@ -259,17 +279,18 @@ def _facts(accounted: accountant.Accounted | None) -> list[Score]:
     return [Score("epsilon_second", accounted.second), *(Score(name, float(place)) for name, place in told)]
 
 
-def _leaked(name: str, coin: npt.NDArray[np.bool_], membership: npt.NDArray[np.float64], delta: float) -> list[Score]:
+def _leaked(
+    name: str, coin: npt.NDArray[np.bool_], membership: npt.NDArray[np.float64], audited: float | None
+) -> list[Score]:
     """What one attack makes of its canaries; name: whose, empty for those among the records."""
-    m, there = len(coin), int(coin.sum())
-    if not m:
-        return [Score("epsilon_audited", None), Score("leakage_auc", None), Score("tpr_at_fpr_1pct", None)]
-    nothing = (None, None, None)
-    auc = privacy.leakage_auc(membership, coin) or nothing
-    rates = {"tpr_at_fpr_1pct": 0.01, "tpr_at_fpr_01pct": 0.001}
-    found = {metric: privacy.tpr_at_fpr(membership, coin, rate) or nothing for metric, rate in rates.items()}
+    m, there, nothing = len(coin), int(coin.sum()), (None, None, None)
+    auc = (privacy.leakage_auc(membership, coin) if m else None) or nothing
+    found = {
+        metric: (privacy.tpr_at_fpr(membership, coin, rate) if m else None) or nothing
+        for metric, rate in (("tpr_at_fpr_1pct", 0.01), ("tpr_at_fpr_01pct", 0.001))
+    }
     return [
-        Score("epsilon_audited", privacy.audited_epsilon(membership, coin, delta).value, n=m, group=name),
+        Score("epsilon_audited", audited, n=m, group=name),
         Score("leakage_auc", auc[0], auc[1], auc[2], m, name),
         *(Score(metric, value[0], value[1], value[2], there, name) for metric, value in found.items()),
     ]
