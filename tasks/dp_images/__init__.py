@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
-from fourfold.suite.task import Draw, Metric, Problem, Scored, Task
+from fourfold.suite.task import Draw, Metric, Problem, Score, Scored, Task
 from fourfold.tasks.dp_images.measures import METRICS
 from fourfold.tasks.dp_images.sources import DATASETS
 
@@ -56,6 +56,7 @@ class DPImages(Task):
     unranked = frozenset({"digits"})
     epsilons: ClassVar[tuple[float, ...]] = (1.0, 3.0, 8.0, math.inf)
     """The budgets at which private methods are run; infinity is the twin without privacy."""
+    examine = "fourfold.tasks.dp_images.examination:examine"
 
     def load(self, dataset: str, cache: Path) -> Any:
         """Read a dataset; see ``loaders.load``."""
@@ -84,3 +85,11 @@ class DPImages(Task):
         answer = answers[1]
         assert answer is not None
         return score(problem.answers.hidden, answer, draw)
+
+    def examined(
+        self, problem: Problem, found: Mapping[str, Any], answers: "Sequence[np.ndarray | None]" = ()
+    ) -> Sequence[Score]:
+        """Score a model that was handed over, if it is the one that answered; see ``scoring.examined``."""
+        from fourfold.tasks.dp_images.scoring import examined
+
+        return examined(problem.answers.hidden, found, answers[1] if answers else None) if found else ()

@@ -12,6 +12,8 @@ CANARY_SHARE = 0.01
 """Canaries are this share of the training images; about half of them, drawn by coin, are trained on, mislabelled."""
 TESTED = 500
 """Test images that a seed draws from a dataset without an official split."""
+EXAMINED = 500
+"""Test images at most on which a model that is handed over is examined."""
 SMALL_TRAIN, SMALL_TEST = 400, 100
 """Images of a small problem."""
 
@@ -53,6 +55,7 @@ def draw(data: ImageData, secret: Draw, features: Features | None = None, *, sma
     left out by a secret coin. It has a wrong label, drawn from the other classes, under which it is trained on if it is
     in: whoever has learned it finds that label likelier than of one left out. features: of every image of ``data``,
     (n, channels, h', w'), to be given instead of the images. The answer wanted is a probability of each class.
+    What a model is examined on are the images of EXAMINED test rows and their labels, whatever else is given.
     """
     train, test = _split(data, secret, small)
     pool = secret.rng("order").permutation(train)
@@ -73,9 +76,11 @@ def draw(data: ImageData, secret: Draw, features: Features | None = None, *, sma
         Ask("fit", given),
         Ask("predict", Query(*_given(data, features, asked[order]), (name,)), Want((len(asked), k), 0.0, 1.0, 1.0)),
     )
+    examined = secret.rng("examined").permutation(len(test))[:EXAMINED]
     hidden = {"label": data.labels[test], "classes": data.classes, "order": order, "coin": coin, "wrong": wrong,
-              "test": test, "canary": canary}
-    return Problem(asks, Answers(hidden))
+              "test": test, "canary": canary, "examined": examined}
+    shown = test[examined]
+    return Problem(asks, Answers(hidden), (data.images[shown], data.labels[shown]))
 
 
 def _split(data: ImageData, secret: Draw, small: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

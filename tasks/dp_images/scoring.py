@@ -11,6 +11,11 @@ from fourfold.suite.task import Draw, Score, Scored
 
 REPLICATES = 200
 """Bootstrap replicates of test images: those that pair methods on the board."""
+SAME = 1e-3
+"""The most by which a probability of a model that is handed over may differ from the one that was answered."""
+GRADIENTS = 0.9
+"""The least share of images on which a model must have a gradient, to be said to withstand attacks along it."""
+EXAMINED = ("fgsm_accuracy", "pgd_accuracy", "int8_accuracy", "flops", "model_bytes", "int8_bytes")
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -30,11 +35,32 @@ def score(hidden: Mapping[str, Any], answer: Floats, draw: Draw) -> Scored:
 
 
 def attacked(attack: str, label: Labels, p: Floats) -> Score:
-    """Accuracy under ``attack`` (``fgsm`` or ``pgd``): p (n, k), what the method makes of the perturbed images.
+    """Accuracy under ``attack`` (``fgsm``, ``pgd`` or ``int8``): p (n, k), what is then made of the images.
 
-    label: (n,), of the images that were perturbed.
+    label: (n,), of these images. A row that is not finite is wrong.
     """
-    return _share(f"{attack}_accuracy", multiclass.classified_right(label, p))
+    return _share(f"{attack}_accuracy", multiclass.classified_right(label, p) & np.isfinite(p).all(axis=1))
+
+
+def examined(hidden: Mapping[str, Any], found: Mapping[str, Any], answer: Floats | None) -> list[Score]:
+    """Scores of a model that was handed over, from what ``examination.examine`` found and what ``predict`` answered.
+
+    All are undefined where the model's probabilities are not within SAME of those answered, as it is then another
+    model, and where the answer is not at hand (None). Those under attack are undefined, too, where fewer than GRADIENTS
+    of the images have a gradient, without which attacks are blind. Attacks may be on the first of the images alone.
+    """
+    told = None if answer is None else answer[np.argsort(hidden["order"])[hidden["examined"]]]
+    clean = found.get("clean", np.empty(0))
+    if told is None or clean.shape != told.shape or not (np.abs(clean - told) <= SAME).all():
+        return [Score(metric, None) for metric in EXAMINED]
+    label, moved = hidden["label"][hidden["examined"]], found["moved"]
+    exposed = moved.mean() >= GRADIENTS
+    under = [
+        attacked(name, label[: len(moved)], found[name]) if exposed else Score(f"{name}_accuracy", None)
+        for name in ("fgsm", "pgd")
+    ]
+    sizes = [Score(name, float(found[name])) for name in ("flops", "model_bytes", "int8_bytes")]
+    return [*under, attacked("int8", label, found["int8"]), *sizes]
 
 
 def _accuracy(label: Labels, p: Floats, weights: npt.NDArray[Any]) -> Iterator[Score]:
