@@ -10,8 +10,8 @@ from fourfold.suite.graph import Graph, GraphError, Node, Reference
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK_NUMBERS = 1 << 25
-"""Numbers that one chunk of a batch may hold at a time, roughly: 128 MiB of float32."""
+CHUNK_NUMBERS = 1 << 24
+"""Numbers that one chunk of a batch may hold at a time, roughly: 64 MiB of float32."""
 
 
 def clipped_sum(
@@ -71,8 +71,8 @@ class GhostLayer(NamedTuple):
 def ghost_layers(graph: Graph) -> tuple[GhostLayer, ...]:
     """The linear layers whose per-example gradients need not be written down.
 
-    On a vector x, the gradient of the weight is the outer product of g, the gradient of the layer's output, with x, and
-    that of the bias is g. This is all of a parameter's gradient only where nothing else uses it.
+    On a vector x, or a batch of one, the gradient of the weight is the outer product of g, the gradient of the layer's
+    output, with x, and that of the bias is g. This is all of a parameter's gradient only where nothing else uses it.
     """
     uses = Counter([graph.result, *(reference for node in graph.nodes for reference in _references(node))])
 
@@ -85,8 +85,10 @@ def ghost_layers(graph: Graph) -> tuple[GhostLayer, ...]:
         if node.op != "aten.linear.default" or node.keywords or len(node.arguments) < 2:
             continue
         weight, bias = own(node.arguments[1]), own(node.arguments[2]) if len(node.arguments) == 3 else None
-        if weight and len(graph.parameters[weight]) == 2 and len(node.shape) == 1:
-            layers.append(GhostLayer(node, weight, bias if bias and graph.parameters[bias] == node.shape else None))
+        if weight and len(graph.parameters[weight]) == 2 and math.prod(node.shape[:-1]) == 1:
+            layers.append(
+                GhostLayer(node, weight, bias if bias and graph.parameters[bias] == node.shape[-1:] else None)
+            )
     return tuple(layers)
 
 
@@ -128,7 +130,7 @@ def _per_example(
 
         def watching(name: str) -> Any:
             def add_zero(arguments: tuple[Any, ...], result: "Tensor") -> "Tensor":
-                inputs[name] = arguments[0]
+                inputs[name] = arguments[0].flatten()
                 return result + zeros[name]
 
             return add_zero
@@ -140,7 +142,7 @@ def _per_example(
     (of_written, of_outputs), inputs = torch.func.vmap(gradient, (None, None, *[0] * len(record)))(
         written, zeros, *record
     )
-    return of_written, of_outputs, inputs
+    return of_written, {name: each.flatten(1) for name, each in of_outputs.items()}, inputs
 
 
 def _norms(layers: tuple[GhostLayer, ...], of_written: Named, of_outputs: Named, inputs: Named) -> "Tensor":

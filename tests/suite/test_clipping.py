@@ -73,6 +73,13 @@ def assert_close(ours, theirs, tolerance=1e-5):
         torch.testing.assert_close(value.double(), theirs[name].double(), rtol=tolerance, atol=tolerance, msg=name)
 
 
+def test_layers_on_one_vector_a_record_are_recognized():
+    found = {name: ghost_layers(graph_of(*modules()[name])) for name in modules()}
+    assert [layer[1:] for layer in found["linear"]] == [("weight", "bias")]
+    assert [layer[1:] for layer in found["mlp"]] == [("0.weight", "0.bias"), ("2.weight", None)]
+    assert [layer[1:] for layer in found["cnn"]] == [("7.weight", "7.bias"), ("9.weight", "9.bias")]
+
+
 @pytest.mark.parametrize("name", ["linear", "mlp", "cnn"])
 @pytest.mark.parametrize("chunk", [None, 1, 4, 11])
 def test_it_is_the_loop_over_the_examples(name, chunk):
