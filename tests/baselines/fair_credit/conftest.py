@@ -17,6 +17,12 @@ class Records:
     label: np.ndarray | None
     group: np.ndarray | None
     group_names: tuple[str, ...] = ("minority", "majority")
+    private: tuple[str, ...] = ("features", "label", "group")
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return len(self.features)
 
     def ask(self, aware: bool) -> "Records":
         """Make queries of these records."""
