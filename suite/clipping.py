@@ -5,13 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.suite.graph import Graph, GraphError, Node, Reference
+from fourfold.suite.graph import CHUNK_NUMBERS, Graph, GraphError, Node, Reference
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CHUNK_NUMBERS = 1 << 24
-"""Numbers that one chunk of a batch may hold at a time, roughly: 64 MiB of float32."""
 
 
 def clipped_sum(

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 """Of one record: ``function(parameters, *record)``, parameters a dict of tensors; a loss is a scalar."""
 
-_CHUNK = 1024
 
 
 class CuratorError(RuntimeError):
@@ -100,8 +99,8 @@ class Curator:
         mapped = torch.func.vmap(graph, in_dims=(None, 0))
         held = {name: value.to(self._device) for name, value in parameters.items()}
         first, kept = self._record[0], None
-        for start in range(0, len(first), _CHUNK):
-            made = mapped(held, _ready(first[start : start + _CHUNK].to(self._device)))
+        for start in range(0, len(first), graph.at_once):
+            made = mapped(held, _ready(first[start : start + graph.at_once].to(self._device)))
             if kept is None:
                 kept = torch.empty(len(first), *made.shape[1:], dtype=_narrow(first.dtype, made.dtype))
             kept[start : start + len(made)] = made
@@ -154,6 +153,9 @@ class Curator:
         plan = self._opened()
         if plan.loss is None:
             raise CuratorError("noisy_sum needs a loss: open(..., loss=, parameters=)")
+        shapes = {name: tuple(value.shape) for name, value in parameters.items()}
+        if shapes != {name: tuple(shape) for name, shape in plan.loss.parameters.items()}:
+            raise CuratorError(f"the plan's loss is of parameters {dict(plan.loss.parameters)}, got {shapes}")
         batch = self._rows(self._draw(plan))
         if self.evidence.known:
             total = {name: torch.zeros(shape, device=self._device) for name, shape in plan.loss.parameters.items()}
@@ -192,7 +194,7 @@ class Curator:
         self._afford([self._mechanism(plan, 1)])
         batch = self._without_witness(np.arange(len(self._record[0])))
         total = torch.zeros(graph.output, device=self._device)
-        for rows in np.array_split(batch, max(1, len(batch) // _CHUNK)):
+        for rows in np.array_split(batch, 1 + len(batch) // graph.at_once):
             part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))({}, *self._rows(rows))
             flat = torch.nan_to_num(part.reshape(len(rows), -1), 0.0, 0.0, 0.0)
             scale = (clip / flat.norm(dim=1).clamp_min(1e-30)).clamp_max(1.0)

@@ -6,6 +6,8 @@ Timing is not hidden: how long a sum takes tells a little of the size of its bat
 """
 
 import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 
 HOLD, SERVE, ANSWER_QUERIES, EXAMINE, ACCOUNT = "hold", "serve", "answer", "examine", "account"
-_CHUNK = 1024
 
 
 def serve(order: dict[str, Any], asks: int, answers: int) -> None:
@@ -48,28 +49,45 @@ def serve(order: dict[str, Any], asks: int, answers: int) -> None:
 
 
 def _served(curator: Curator, body: bytes | bytearray) -> dict[str, Any]:
-    """One request of the guest's. A refusal says nothing of the records: all is checked before they are touched."""
+    """One request of the guest's, or why it is refused.
+
+    A refusal speaks of the request alone. What goes wrong while a graph runs over the records speaks of them, so it
+    is passed on to nobody: it ends this process. That it did is one bit, which no ledger has.
+    """
     try:
-        asked = boundary.fields(body)
-        what = asked.get("what")
-        if what == "noise_multiplier":
-            return {"value": curator.noise_multiplier(_number(asked, "sample_rate"), int(_number(asked, "steps")))}
-        if what == "noisy_sum":
-            return model.listed(curator.noisy_sum(model.tensors(asked)))
-        graph, parameters = model.unpacked(asked)
-        if what == "transform":
-            curator.apply(graph, parameters)
-            return {}
-        if what == "open":
-            rate, noise, clip = (_number(asked, name) for name in ("sample_rate", "noise_multiplier", "clip"))
-            curator.plan(rate, noise, clip, int(_number(asked, "steps")), graph)
-            return {}
-        if what == "noisy_total":
-            total = curator.total(graph, _number(asked, "clip"), _number(asked, "noise_multiplier"))
-            return model.listed({"total": total})
-        raise ValueError(f"the curator does not know {what!r}")
-    except (CuratorError, ValueError) as error:  # GraphError and BoundaryError are ValueErrors.
+        act = _read(curator, boundary.fields(body))
+    except ValueError as error:  # GraphError and BoundaryError are such.
         return {"refused": str(error)[:1000]}
+    try:
+        return act()
+    except CuratorError as error:
+        return {"refused": str(error)[:1000]}
+
+
+def _read(curator: Curator, asked: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """What is asked for, ready to be done. Raises ValueError for what is no request."""
+    what = asked.get("what")
+    if what == "noise_multiplier":
+        rate, steps = _number(asked, "sample_rate"), int(_number(asked, "steps"))
+        return lambda: {"value": curator.noise_multiplier(rate, steps)}
+    if what == "noisy_sum":
+        at = model.tensors(asked)
+        return lambda: model.listed(curator.noisy_sum(at))
+    if what not in ("transform", "open", "noisy_total"):
+        raise ValueError(f"the curator does not know {what!r}")
+    graph, parameters = model.unpacked(asked)
+    if what == "transform":
+        return partial(_silently, curator.apply, graph, parameters)
+    noise, clip = _number(asked, "noise_multiplier"), _number(asked, "clip")
+    if what == "noisy_total":
+        return lambda: model.listed({"total": curator.total(graph, clip, noise)})
+    rate, steps = _number(asked, "sample_rate"), int(_number(asked, "steps"))
+    return partial(_silently, curator.plan, rate, noise, clip, steps, graph)
+
+
+def _silently(act: Callable[..., None], *arguments: Any) -> dict[str, Any]:
+    act(*arguments)
+    return {}
 
 
 def _number(fields: dict[str, Any], name: str) -> float:
@@ -92,8 +110,8 @@ def answer(graph: Any, parameters: Any, queries: list[np.ndarray]) -> np.ndarray
     made = []
     mapped = torch.func.vmap(graph, in_dims=(None, *[0] * len(queries)))
     with torch.no_grad():
-        for start in range(0, len(queries[0]), _CHUNK):
-            part = [torch.from_numpy(np.array(each[start : start + _CHUNK])) for each in queries]
+        for start in range(0, len(queries[0]), graph.at_once):
+            part = [torch.from_numpy(np.array(each[start : start + graph.at_once])) for each in queries]
             single = [each.float() if each.dtype == torch.float16 else each for each in part]
             made.append(mapped(parameters, *single).double().numpy())
     return np.concatenate(made)

@@ -196,7 +196,7 @@ class Evaluator:
             return []
         seen.checks = {name: vars(verdict) for name, verdict in backed.verdicts.items()}
         seen.ledger = backed.mechanisms
-        return [*scored.scores, *task.examined(problem, seen.found), *private]
+        return [*scored.scores, *task.examined(problem, seen.found, seen.answers), *private]
 
     def __enter__(self) -> Self:
         return self

@@ -25,6 +25,9 @@ MAX_PARAMETERS = 1 << 27
 MAX_ELEMENTS = 1 << 24
 """Numbers in one record and in all that is computed from it, together: 64 MiB of float32 a record."""
 
+CHUNK_NUMBERS = 1 << 24
+"""Numbers that a part of a batch may hold at a time: 64 MiB of float32."""
+
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
 
@@ -76,6 +79,11 @@ class Graph:
     result: Reference
     output: tuple[int, ...] = ()
     elements: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many records to compute at a time: as many as hold CHUNK_NUMBERS, and one at least."""
+        return max(1, CHUNK_NUMBERS // max(1, self.elements))
 
     def __call__(
         self,

@@ -196,6 +196,8 @@ class Task(ABC):
         Pure: equal input, equal output. Its random numbers, if any, come from ``draw``.
         """
 
-    def examined(self, problem: Problem, found: Mapping[str, Any]) -> Sequence[Score]:
-        """Scores from what ``examine`` found of the model."""
+    def examined(
+        self, problem: Problem, found: Mapping[str, Any], answers: "Sequence[np.ndarray | None]"
+    ) -> Sequence[Score]:
+        """Scores from what ``examine`` found of the model, where it answers as the method did, one answer an ask."""
         return ()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -68,8 +69,10 @@ class DPImages(Task):
         """Draw canaries, coins and queries; see ``problem.draw``. Scattering features are computed once a dataset."""
         from fourfold.tasks.dp_images import features, problem
 
-        scattered = features.features(data.images).values if declared["features"] == "scattering" else None
-        return problem.draw(data, draw, scattered, small=small)
+        if declared["features"] == "pixels":
+            return problem.draw(data, draw, small=small)
+        scattered = features.features(data.images)
+        return replace(problem.draw(data, draw, scattered.values, small=small), prepared=scattered.cpu_seconds)
 
     def score(
         self,
@@ -87,7 +90,7 @@ class DPImages(Task):
         return score(problem.answers.hidden, answer, draw)
 
     def examined(
-        self, problem: Problem, found: Mapping[str, Any], answers: "Sequence[np.ndarray | None]" = ()
+        self, problem: Problem, found: Mapping[str, Any], answers: "Sequence[np.ndarray | None]"
     ) -> Sequence[Score]:
         """Score a model that was handed over, if it is the one that answered; see ``scoring.examined``."""
         from fourfold.tasks.dp_images.scoring import examined

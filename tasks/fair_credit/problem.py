@@ -103,7 +103,10 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         group = np.concatenate([group, np.where(code[test] == UNKNOWN, UNKNOWN, 1 - code[test])])
     order = secret.rng("queries").permutation(len(features))
     asks = (
-        Ask("fit", Train(data.features[train], data.columns, data.bounds, label, code[train], data.compared, len(train))),
+        Ask(
+            "fit",
+            Train(data.features[train], data.columns, data.bounds, label, code[train], data.compared, len(train)),
+        ),
         Ask(
             "predict",
             Query(features[order], data.columns, data.bounds, group[order] if aware else None, data.compared),
