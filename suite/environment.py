@@ -21,8 +21,13 @@ from pathlib import Path
 from fourfold.suite import sandbox
 from fourfold.suite.cell import canonical
 
-GUEST_SIDE = ("__init__.py", "method.py", "boundary.py", "evidence.py", "guest.py", "sandbox.py", "state.py")
-"""The files of this package that run beside a method."""
+GUEST_SIDE = (
+    *("__init__.py", "method.py", "boundary.py", "evidence.py", "guest.py", "sandbox.py", "state.py"),
+    *("curator.py", "curator_proxy.py", "descent.py", "model.py", "graph.py", "operations.py", "clipping.py"),
+    *("metrics/__init__.py", "metrics/accountant.py"),
+)
+"""The files of this package that run beside a method. Those from ``curator`` on need torch, scipy and opacus, which a
+method that learns through a curator names among its requirements."""
 
 _BASE = ("numpy", "pyarrow")
 _MARK = "complete"
@@ -88,7 +93,7 @@ def _digest(wanted: Sequence[str]) -> str:
 
 
 def _source(name: str) -> Path:
-    return Path(__file__).with_name(name)
+    return Path(__file__).parent / name
 
 
 def _python(home: Path) -> Path:
@@ -189,5 +194,6 @@ def _add_guest_side(python: str) -> None:
     package = Path(library, "fourfold", "suite")
     package.mkdir(parents=True, exist_ok=True)
     for name in GUEST_SIDE:
+        (package / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(_source(name), package / name)
     subprocess.run([python, "-I", "-m", "compileall", "-q", str(package)], check=True, capture_output=True)

@@ -169,12 +169,13 @@ for name in ("fourfold.tasks", "fourfold.suite.task", "fourfold.suite.store", "f
         found[name] = True
     except ImportError:
         pass
-import fourfold.suite, os
-found["files"] = sorted(os.listdir(os.path.dirname(fourfold.suite.__file__)))
+import fourfold.suite, pathlib
+home = pathlib.Path(fourfold.suite.__file__).parent
+found["files"] = sorted(path.relative_to(home).as_posix() for path in home.rglob("*.py"))
 print(json.dumps(found))
 """.strip()
     found = json.loads(in_guest(built.pythons[0], tmp_path / "m.py", body))
-    assert found == {"files": sorted([*environment.GUEST_SIDE, "__pycache__"])}
+    assert found == {"files": sorted(environment.GUEST_SIDE)}
 
 
 def test_a_guest_imports_numpy_and_pyarrow_alone_until_its_method_does(built: Built, tmp_path: Path) -> None:
