@@ -100,7 +100,7 @@ class OpacusHooks(Method):
         optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM)
         for _ in range(self.steps):
             rows = curator.draw()
-            weights = list(module.parameters())
+            weights: list[Any] = list(module.parameters())
             total = self._total(module, x[rows], label[rows]) if len(rows) else [torch.zeros_like(w) for w in weights]
             released = curator.release(total, weights)
             module.zero_grad()

@@ -1,7 +1,8 @@
 """Networks without privacy: plain, trained against attacks, pruned, and quantized."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,12 +130,14 @@ class PrunedCNN(CNNPlain):
     Not private.
     """
 
-    _masks: ClassVar[dict[str, Tensor]] = {}
+    _masks: Parameters = MappingProxyType({})
 
     def masked(self, weights: dict[str, Tensor]) -> None:
         """Keep cut weights at zero."""
         for name, mask in self._masks.items():
-            weights[name].grad *= mask
+            gradient = weights[name].grad
+            assert gradient is not None
+            gradient *= mask
 
     def finished(self, weights: dict[str, Tensor], x: Tensor, label: Tensor, coins: torch.Generator) -> Parameters:
         """Cut, and take the steps again."""
