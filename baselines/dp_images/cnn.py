@@ -89,7 +89,7 @@ class TanhCNN(Method):
     sample_rate: float = 0.0625
     steps: int = 320
     spread: float = 0.1  # to which all noise together moves a weight
-    _prepared: ClassVar[staticmethod[[Parameters, Tensor], Tensor]] = staticmethod(standardized)
+    _prepared: "ClassVar[staticmethod[[Parameters, Tensor], Tensor]]" = staticmethod(standardized)
     _logits = staticmethod(pixel_logits)
 
     def fit(self, train: Any, budget: Budget) -> None:
