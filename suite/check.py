@@ -177,7 +177,7 @@ def _backed(
     """What its ledger comes to, against what it was to keep, and whether its mechanisms are what they say."""
     of = budget(pack)
     try:
-        backed = evaluate.back(seen, curation, problem.asks, of, visit)
+        backed = evaluate.back(seen, curation, problem, of, visit)
         accounted = accountant.accounted_epsilon(backed.mechanisms, of.delta)
     except (ValueError, ImportError) as error:
         level, remedy = ("wrong", "correct the entry") if isinstance(error, ValueError) else ("note", "")

@@ -177,25 +177,38 @@ class Curator:
         """
         return self._release(total, parameters, self._opened())
 
-    def noisy_total(self, function: Function, *, clip: float, noise_multiplier: float) -> "Tensor":
-        """The sum over all records of ``function(*record)``, a vector clipped to ``clip``, with noise: a Gaussian
-        mechanism, such as for a mean by which features are then scaled. Raises CuratorError beyond the budget.
+    def noisy_total(
+        self,
+        function: Function,
+        parameters: "Mapping[str, Tensor] | None" = None,
+        *,
+        clip: float,
+        noise_multiplier: float,
+    ) -> "Tensor":
+        """The sum over all records of ``function(parameters, *record)``, each clipped to the L2 norm ``clip``, with
+        noise: one Gaussian mechanism, such as for a mean by which features are then centred. Raises CuratorError
+        beyond the budget.
         """
-        graph = _graph(lambda _, *record: function(*record), {}, _example(self._record))
-        return self.total(graph, clip, noise_multiplier)
+        graph = _graph(function, parameters or {}, _example(self._record))
+        return self.total(graph, parameters or {}, clip, noise_multiplier)
 
-    def total(self, graph: "Graph", clip: float, noise_multiplier: float) -> "Tensor":
+    def total(
+        self, graph: "Graph", parameters: "Mapping[str, Tensor]", clip: float, noise_multiplier: float
+    ) -> "Tensor":
         """``noisy_total`` of a graph."""
         import torch
 
+        if self._unit is not None:
+            raise CuratorError("noisy_total clips records, not users: use draw() and release() for users")
         if not (clip > 0 and noise_multiplier >= 0):
             raise CuratorError(f"a clip above 0 and noise of at least 0 are needed, got {clip}, {noise_multiplier}")
         plan = _Plan(1.0, float(noise_multiplier), float(clip), 1, None)
         self._afford([self._mechanism(plan, 1)])
         batch = self._without_witness(np.arange(len(self._record[0])))
+        held = {name: value.detach().to(self._device) for name, value in parameters.items()}
         total = torch.zeros(graph.output, device=self._device)
         for rows in np.array_split(batch, 1 + len(batch) // graph.at_once):
-            part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))({}, *self._rows(rows))
+            part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))(held, *self._rows(rows))
             flat = torch.nan_to_num(part.reshape(len(rows), -1), 0.0, 0.0, 0.0)
             scale = (clip / flat.norm(dim=1).clamp_min(1e-30)).clamp_max(1.0)
             total += (scale @ flat).reshape(total.shape)

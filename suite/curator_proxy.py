@@ -67,9 +67,16 @@ class CuratorProxy:
         """As ``Curator.noisy_sum``."""
         return model.tensors(self._ask("noisy_sum", **model.listed(parameters)))
 
-    def noisy_total(self, function: Function, *, clip: float, noise_multiplier: float) -> "Tensor":
+    def noisy_total(
+        self,
+        function: Function,
+        parameters: "Mapping[str, Tensor] | None" = None,
+        *,
+        clip: float,
+        noise_multiplier: float,
+    ) -> "Tensor":
         """As ``Curator.noisy_total``."""
-        packed = model.packed(lambda _, *record: function(*record), {}, self._record)
+        packed = model.packed(function, parameters or {}, self._record)
         reply = self._ask("noisy_total", clip=float(clip), noise_multiplier=float(noise_multiplier), **packed)
         return model.tensors(reply)["total"]
 

@@ -80,7 +80,7 @@ def _read(curator: Curator, asked: dict[str, Any]) -> Callable[[], dict[str, Any
         return partial(_silently, curator.apply, graph, parameters)
     noise, clip = _number(asked, "noise_multiplier"), _number(asked, "clip")
     if what == "noisy_total":
-        return lambda: model.listed({"total": curator.total(graph, clip, noise)})
+        return lambda: model.listed({"total": curator.total(graph, parameters, clip, noise)})
     rate, steps = _number(asked, "sample_rate"), int(_number(asked, "steps"))
     return partial(_silently, curator.plan, rate, noise, clip, steps, graph)
 

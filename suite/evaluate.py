@@ -76,7 +76,7 @@ def curated(draw: Draw, cell: str, task: Task, problem: Problem, options: Mappin
 def back(
     seen: Visit,
     curation: Curation,
-    asks: Sequence[Ask],
+    problem: Problem,
     budget: Budget,
     visit: Callable[[Sequence[Ask], Curation], Visit],
 ) -> protocol.Backed:
@@ -89,33 +89,38 @@ def back(
     if not seen.evidence:
         return protocol.Backed(seen.ledger, None, coins, {}, False)
     notes = mechanism_checks.read(seen.evidence, len(coins))
-    again = mechanism_checks.rehearsal(notes)
+    members = np.empty((0, 2), np.int64) if problem.members is None else problem.members
+    again = mechanism_checks.rehearsal(notes, members[:, 0])
     if verified or math.isinf(budget.epsilon) or again is None:
         return protocol.Backed(seen.ledger, notes, coins, {}, verified)
-    fit, *others = asks
+    fit, *others = problem.asks
+    asked = members[members[:, 0] == again.witness, 1]
     tried = [replace(fit, give=mechanism_checks.garbled(fit.give, again.witness))]
     if notes.whole:
-        tried += [_first(ask) for ask in others]
+        tried += [_some(ask, asked) for ask in others]
     rehearsed = visit(tried, Curation(replace(curation.secret, rehearsal=again)))
-    answers, second = None, None
+    answers: Sequence[Sequence[npt.NDArray[np.float64]]] | None = None
+    second = None
     if rehearsed.status == "ok" and rehearsed.evidence:
         second = mechanism_checks.read(rehearsed.evidence, len(coins))
-        answers = [_answered(run) for run in (seen, rehearsed)] if notes.whole else None
+        if notes.whole:
+            before = [each[_places(len(each), asked)] for each in seen.answers if each is not None]
+            answers = [before, [each for each in rehearsed.answers if each is not None]]
     verdicts = mechanism_checks.verdicts(notes, second, answers, rehearsed.reason)
     return protocol.Backed(seen.ledger, notes, coins, verdicts, False)
 
 
-def _answered(run: Visit) -> npt.NDArray[np.float64]:
-    """What a run answered to the first queries of each ask."""
-    return np.concatenate([each[: mechanism_checks.ANSWERS].ravel() for each in run.answers if each is not None])
+def _places(queries: int, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The queries that a rehearsal answers again: the first few, and those ``asked`` for."""
+    return np.union1d(np.arange(min(mechanism_checks.ANSWERS, queries)), asked)
 
 
-def _first(ask: Ask) -> Ask:
-    """The same ask about the first few queries alone."""
+def _some(ask: Ask, asked: npt.NDArray[np.int64]) -> Ask:
+    """The same ask about these queries alone."""
     assert ask.want is not None
-    most = mechanism_checks.ANSWERS
-    give = replace(ask.give, **{name: getattr(ask.give, name)[:most] for name in ask.give.private})
-    return replace(ask, give=give, want=replace(ask.want, shape=(min(most, ask.want.shape[0]), *ask.want.shape[1:])))
+    places = _places(ask.want.shape[0], asked)
+    give = replace(ask.give, **{name: getattr(ask.give, name)[places] for name in ask.give.private})
+    return replace(ask, give=give, want=replace(ask.want, shape=(len(places), *ask.want.shape[1:])))
 
 
 class Evaluator:
@@ -189,7 +194,7 @@ class Evaluator:
         budget = job.cell.budget
         scored = task.score(problem, seen.answers, options, budget, draw)
         try:
-            backed = back(seen, curation, problem.asks, budget, visit)
+            backed = back(seen, curation, problem, budget, visit)
             private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), backed, scored)
         except ValueError as error:
             seen.status, seen.reason = "invalid-output", f"the ledger is not one: {error}"

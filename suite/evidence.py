@@ -76,7 +76,8 @@ class Evidence:
         self._releases: list[npt.NDArray[np.float32]] = []
         self._facts: list[tuple[float, float, int, int]] = []
         self._chain: list[bytes] = []
-        self._witness, self._kept, self._given, self._whole = -1, 0, 0, True
+        self._rows: list[npt.NDArray[np.int64]] = []
+        self._kept, self._given, self._whole = 0, 0, True
 
     @property
     def emptied(self) -> bool:
@@ -106,8 +107,8 @@ class Evidence:
         self._scores += canaries.double().cpu().numpy()
         self._whole &= whole
         place, self._given = self._given, self._given + 1
-        if self._witness < 0 and len(rows):
-            self._witness = int(rows[0])
+        if place < COMPARED:
+            self._rows.append(rows)
         kept = _numbers(noisy)
         self._keep(kept, place)
         if place < COMPARED + EMPTY:
@@ -151,7 +152,7 @@ class Evidence:
             "releases": np.concatenate(self._releases or empty),
             "facts": np.array(self._facts).reshape(-1, 4),
             "chain": np.frombuffer(b"".join(self._chain), "<u8").reshape(-1, 4),
-            "witness": np.array([self._witness]),
+            "summed": _first_seen(np.concatenate(self._rows or [np.empty(0, np.int64)])),
             "given": np.array([self._given]),
             "whole": np.array([int(self._whole)]),
         }
@@ -160,6 +161,11 @@ class Evidence:
 def _numbers(tensor: Any) -> npt.NDArray[np.float32]:
     array: npt.NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
     return array
+
+
+def _first_seen(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Each row once, in the order in which they first come."""
+    return rows[np.sort(np.unique(rows, return_index=True)[1])]
 
 
 def _hash(before: list[bytes], parameters: Sequence[Any]) -> bytes:

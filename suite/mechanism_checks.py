@@ -24,7 +24,11 @@ LEVEL = 1e-6
 ROUNDING = 1e-5
 """What single precision may move a sum by, in clips times the square root of its batch's size."""
 ANSWERS = 256
-"""The first queries, which a rehearsal to the end answers again."""
+"""The first queries, which a rehearsal to the end answers again, beside that about the witness."""
+
+Answered = Sequence[Sequence[npt.NDArray[np.float64]]]
+
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Notes:
     sums, releases: of each of the first releases, before and after the noise. clips, spreads, sizes, dropped: theirs;
     the noise's standard deviation, the records summed, whether the witness was left out. chain: (r, 4), a hash of all
     parameters so far at each. counts: how often each unit was drawn; drawn, rates: each batch's size and rate. scores:
-    (m,) the white-box canaries'. given: releases in all; whole: ``kept`` has all of them.
+    (m,) the white-box canaries'. summed: the rows in any of the sums to be compared, the earliest first. given:
+    releases in all; whole: ``kept`` has all of them.
     """
 
     sums: list[npt.NDArray[np.float32]]
@@ -56,7 +61,7 @@ class Notes:
     drawn: npt.NDArray[np.int64]
     rates: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
-    witness: int
+    summed: npt.NDArray[np.int64]
     given: int
     whole: bool
     ledger: list[Mechanism]
@@ -74,7 +79,7 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
             sizes=facts[:, 2].astype(np.int64), dropped=facts[:, 3] > 0, chain=fields["chain"],
             counts=fields["counts"].astype(np.int64), drawn=fields["sizes"].astype(np.int64),
             rates=fields["rates"].astype(np.float64), scores=fields["scores"].astype(np.float64),
-            witness=int(fields["witness"][0]), given=int(fields["given"][0]), whole=bool(fields["whole"][0]),
+            summed=fields["summed"].astype(np.int64), given=int(fields["given"][0]), whole=bool(fields["whole"][0]),
             ledger=[Mechanism(*each) for each in json.loads(fields["ledger"])],
         )
         sound = (
@@ -92,12 +97,18 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
     return notes
 
 
-def rehearsal(notes: Notes) -> Rehearsal | None:
-    """What to try again after a scored run; None where nothing was summed."""
-    if notes.witness < 0 or not notes.kept:
+def rehearsal(notes: Notes, members: npt.NDArray[np.int64] = _NONE) -> Rehearsal | None:
+    """What to try again after a scored run; None where nothing was summed.
+
+    members: records that are also asked about, of which the witness is one if any was summed: then a method that
+    answers from its memory is asked for what it no longer has.
+    """
+    known = notes.summed[np.isin(notes.summed, members)]
+    if not len(notes.summed) or not notes.kept:
         return None
     lengths = np.array([len(each) for each in notes.kept], np.int64)
-    return Rehearsal(notes.witness, np.concatenate(notes.kept), lengths, notes.whole)
+    witness = int(known[0] if len(known) else notes.summed[0])
+    return Rehearsal(witness, np.concatenate(notes.kept), lengths, notes.whole)
 
 
 def garbled(train: Any, witness: int) -> Any:
@@ -118,12 +129,12 @@ def garbled(train: Any, witness: int) -> Any:
 
 
 def verdicts(
-    notes: Notes, again: Notes | None, answers: Sequence[npt.NDArray[np.float64]] | None, why: str = ""
+    notes: Notes, again: Notes | None, answers: Answered | None, why: str = ""
 ) -> dict[str, Verdict]:
     """The verdict of each of ``CHECKS`` on a fit.
 
     notes, again: of the scored run, and of its rehearsal (None: it did not come through, for the reason ``why``).
-    answers: what both answered to the same queries, where the rehearsal went to the end.
+    answers: what both answered to the same queries, ask by ask, where the rehearsal went to the end.
     """
     failed = Verdict(False, f"the rehearsal did not come through: {why}")
     return {
@@ -239,7 +250,7 @@ def _dispersion(counts: npt.NDArray[np.int64], rates: npt.NDArray[np.float64], n
     return float(2 * ndtr(-abs(square - n * second) / np.sqrt(n * max(fourth - second**2, 1e-30))))
 
 
-def chain(notes: Notes, again: Notes, answers: Sequence[npt.NDArray[np.float64]] | None) -> Verdict:
+def chain(notes: Notes, again: Notes, answers: Answered | None) -> Verdict:
     """Given the same releases, the fit went through the same parameters to the same answers, one record aside."""
     links = min(len(notes.chain), len(again.chain))
     same = (notes.chain[:links] == again.chain[:links]).all(axis=1)
@@ -250,7 +261,7 @@ def chain(notes: Notes, again: Notes, answers: Sequence[npt.NDArray[np.float64]]
         return Verdict(True, f"parameters at {links} releases follow from the releases before")
     if again.given != notes.given or answers is None:
         return Verdict(False, f"{notes.given:,} releases were made, {again.given:,} where one record was left out")
-    moved = float(np.abs(answers[0] - answers[1]).max(initial=0.0))
+    moved = max((float(np.abs(a - b).max(initial=0.0)) for a, b in zip(*answers, strict=True)), default=0.0)
     if moved > 1e-6:
         return Verdict(False, f"answers moved by {moved:.2g} though all releases were the same")
     return Verdict(True, f"parameters and answers follow from the {notes.given:,} releases alone")

@@ -109,6 +109,8 @@ class Problem:
     answers: Answers
     examined: "Sequence[np.ndarray]" = ()
     """What the task's examination of a model gets beside it: a row a query, and whatever else it needs."""
+    members: "npt.NDArray[np.int64] | None" = None
+    """(k, 2), of each canary that is in, its row among the training records and its row among the queries."""
     prepared: float = 0.0
     """CPU seconds that the suite spent to prepare what is given, such as features; they count as the method's."""
 

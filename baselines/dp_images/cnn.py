@@ -160,7 +160,7 @@ class ScatteringCNN(TanhCNN):
         noise = curator.noise_multiplier(1.0, 1) / math.sqrt(STATISTICS)
         # Of unit variance a group, the squares of a record's moments sum to about 3 a channel at most.
         total = curator.noisy_total(
-            lambda x, _: moments(x), clip=math.sqrt(3 * channels), noise_multiplier=noise) / curator.n
+            lambda _, x, label: moments(x), clip=math.sqrt(3 * channels), noise_multiplier=noise) / curator.n
         mean, square = total[:channels], total[channels:]
         deviation = (square - mean.square()).clamp_min(0.01).sqrt()
         self.statistics = {"mean": mean, "deviation": deviation}

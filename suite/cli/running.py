@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from fourfold.suite.campaign import Campaign
     from fourfold.suite.plan import Request
 
+
+
+def _numbers(_: click.Context, __: click.Parameter, values: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse NaN, which lies in every range."""
+    if any(value != value for value in values):
+        raise click.BadParameter("nan is not in the range x>0.")
+    return values
+
+
 _OPTIONS = (
     click.option(
         "--dataset",
@@ -44,7 +53,8 @@ _OPTIONS = (
         "epsilons",
         multiple=True,
         type=click.FloatRange(min=0, min_open=True),
-        help="A budget for methods that claim privacy; may be repeated.  [default: 1, 3, 8]",
+        callback=_numbers,
+        help="A budget for methods that claim privacy, inf among them; may be repeated.  [default: the task's own]",
     ),
     options.results,
     options.key,

@@ -80,7 +80,9 @@ def draw(data: ImageData, secret: Draw, features: Features | None = None, *, sma
     hidden = {"label": data.labels[test], "classes": data.classes, "order": order, "coin": coin, "wrong": wrong,
               "test": test, "canary": canary, "examined": examined}
     shown = test[examined]
-    return Problem(asks, Answers(hidden), (data.images[shown], data.labels[shown]))
+    place, query = np.argsort(mixed), np.argsort(order)
+    members = np.stack([place[len(pool) :], query[len(test) :][coin]], axis=1)
+    return Problem(asks, Answers(hidden), (data.images[shown], data.labels[shown]), members)
 
 
 def _split(data: ImageData, secret: Draw, small: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

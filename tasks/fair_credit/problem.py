@@ -46,7 +46,8 @@ class Query:
     bounds: Floats
     group: npt.NDArray[np.int8] | None
     group_names: tuple[str, ...]
-    private: tuple[str, ...] = ("features",)
+    private: tuple[str, ...]
+    """The fields with a row an applicant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,14 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         ),
         Ask(
             "predict",
-            Query(features[order], data.columns, data.bounds, group[order] if aware else None, data.compared),
+            Query(
+                features[order],
+                data.columns,
+                data.bounds,
+                group[order] if aware else None,
+                data.compared,
+                ("features", "group") if aware else ("features",),
+            ),
             Want((len(order),), 0.0, 1.0),
         ),
     )
@@ -122,4 +130,6 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         "coin": coin,
         "flipped": data.counterfactual is not None,
     }
-    return Problem(asks, Answers(hidden))
+    by_row, query = np.argsort(train), np.argsort(order)[len(test) + len(validation) :][: len(canary)]
+    learnt = by_row[np.searchsorted(train, canary[coin], sorter=by_row)]
+    return Problem(asks, Answers(hidden), members=np.stack([learnt, query[coin]], axis=1))

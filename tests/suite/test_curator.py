@@ -93,7 +93,7 @@ def test_equal_secrets_draw_alike_and_others_do_not():
 def test_the_ledger_has_what_was_released_and_keeps_the_budget():
     budget = Budget(epsilon=3.0)
     held = curator(budget)
-    mean = held.noisy_total(lambda features, label: features, clip=1.0, noise_multiplier=8.0)
+    mean = held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=8.0)
     assert mean.shape == (D,)
     noise = held.noise_multiplier(0.1, 40)
     held.open(sample_rate=0.1, noise_multiplier=noise, clip=1.0, steps=40, loss=loss, parameters=weights())
@@ -168,6 +168,14 @@ def test_a_user_is_drawn_with_all_records_of_theirs():
     assert budgeted.spent()[0].unit == "user"
 
 
+def test_a_total_and_a_noisy_sum_clip_records_and_so_refuse_users():
+    held = curator(unit=np.arange(N) // 8)
+    with pytest.raises(CuratorError, match="clips records, not users"):
+        held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=1.0)
+    with pytest.raises(CuratorError, match="clips records, not users"):
+        held.open(sample_rate=0.5, noise_multiplier=1.0, clip=1.0, steps=1, loss=loss, parameters=weights())
+
+
 def test_users_are_named_for_every_record():
     with pytest.raises(CuratorError, match="for each of the 200 records, got 3"):
         curator(unit=np.arange(3))
@@ -191,7 +199,7 @@ def test_a_record_whose_gradient_is_no_number_adds_nothing():
     held = Curator([features, label], FREE, Secret(1, np.zeros(0, bool)))
     held.open(sample_rate=1.0, noise_multiplier=0.0, clip=1.0, steps=1, loss=loss, parameters=weights())
     assert torch.isfinite(held.noisy_sum(weights())["w"]).all()
-    assert torch.isfinite(held.noisy_total(lambda features, label: features, clip=1.0, noise_multiplier=0.0)).all()
+    assert torch.isfinite(held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=0.0)).all()
 
 
 def test_canaries_that_are_in_show_in_their_coordinates_and_nowhere_else():

@@ -73,7 +73,7 @@ def by_hand(train: Train, held: Curator, summed: Callable[..., Any] = clipped, r
 
 def normalized(train: Train, held: Curator) -> Any:
     """Honest: means that the ledger knows of, then steps."""
-    mean = held.noisy_total(lambda features, label: features, clip=1.0, noise_multiplier=30.0) / N
+    mean = held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=30.0) / N
     held.transform(lambda parameters, features: features - parameters["mean"], {"mean": mean})
     return graphs(train, held)
 
@@ -185,7 +185,7 @@ def judged(fit: Callable[..., Any], seed: int = 1) -> dict[str, mechanism_checks
     again = rehearsal(notes)
     assert again is not None
     second, others = run(garbled(train, again.witness), dataclasses.replace(secret, rehearsal=again))
-    return verdicts(notes, second, (answers, others) if notes.whole and others is not None else None)
+    return verdicts(notes, second, ([answers], [others]) if notes.whole and others is not None else None)
 
 
 @pytest.mark.parametrize("fit", HONEST.values(), ids=HONEST)
@@ -245,7 +245,7 @@ def test_a_garbled_record_is_another_of_the_same_type_and_no_other_changes():
 @pytest.mark.parametrize(
     ("field", "value"),
     [("lengths", np.array([10**6])), ("facts", np.zeros((3, 4))), ("scores", np.zeros(3)), ("ledger", "[[1]]"),
-     ("ledger", "nonsense"), ("sums", np.array([np.nan], np.float32)), ("witness", np.zeros(0)), ("chain", None)],
+     ("ledger", "nonsense"), ("sums", np.array([np.nan], np.float32)), ("summed", None), ("chain", None)],
     ids=str,
 )
 def test_forged_notes_are_refused(field, value):

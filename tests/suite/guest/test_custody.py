@@ -172,7 +172,7 @@ REFUSED = {
         "parameters=self.start())",
         "where 3 is the budget"),
     "a total without noise": (
-        "self.curator(train).noisy_total(lambda x, y: x, clip=1.0, noise_multiplier=0.0)", "where 3 is the budget"),
+        "self.curator(train).noisy_total(lambda p, x, y: x, clip=1.0, noise_multiplier=0.0)", "where 3 is the budget"),
     "its own sums": ("self.curator(train).draw()", "the records are with the suite"),
     "users": ("self.curator(train, unit=np.arange(400))", "users cannot be named"),
     "a loss that draws random numbers": (

@@ -190,3 +190,11 @@ def test_of_the_imbalanced_digits_fewer_eights_are_given_and_as_many_asked_for(l
 def test_a_dataset_that_breaks_its_promises_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
         replace(numbered(), **change)
+
+
+def test_members_are_the_canaries_that_are_in_as_they_are_given_and_as_they_are_asked_about(problem):
+    train, query, hidden = problem.asks[0].give, problem.asks[1].give, problem.answers.hidden
+    rows, places = problem.members.T
+    assert len(rows) == hidden["coin"].sum()
+    np.testing.assert_array_equal(train.images[rows], query.images[places])
+    np.testing.assert_array_equal(train.labels[rows], hidden["wrong"][hidden["coin"]])

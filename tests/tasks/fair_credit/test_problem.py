@@ -71,7 +71,7 @@ def test_the_group_is_given_at_prediction_in_the_aware_track_alone(loaded):
 
 def test_neither_labels_nor_coins_are_in_what_is_given(loaded):
     query = drawn(loaded).asks[1].give
-    assert set(vars(query)) == {"features", "columns", "bounds", "group", "group_names"}
+    assert set(vars(query)) == {"features", "columns", "bounds", "group", "group_names", "private"}
     assert not set(loaded.data.groups) & set(query.columns)
 
 
@@ -108,3 +108,12 @@ def test_a_small_problem_is_small():
         data, Draw(KEY, "fair-credit", "simulated", 0), {"track": "blind", "returns": "probability"}, small=True
     )
     assert len(small.asks[0].give.label) < 1000
+
+
+def test_members_are_the_canaries_that_are_in_as_they_are_given_and_as_they_are_asked_about(loaded):
+    problem = draw(loaded, Draw(b"k", "fair-credit", "simulated", 3), False)
+    train, query, hidden = problem.asks[0].give, problem.asks[1].give, problem.answers.hidden
+    rows, places = problem.members.T
+    assert len(rows) == hidden["coin"].sum()
+    np.testing.assert_array_equal(train.features[rows], query.features[places])
+    assert (train.label[rows] == 1 - loaded.data.label[hidden["canary"][hidden["coin"]]]).all()
