@@ -13,15 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fourfold.leaderboard import ranking, twin
+from fourfold.leaderboard import ranking, refutation, twin
 from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
 
 Card = Mapping[str, Any]
-CAUGHT = ("refuted", "what was measured contradicts the epsilon that was claimed or accounted")
 SOUND = {"ranked": "", "unranked": "this dataset is too small to tell methods apart; it ranks nobody"}
-RUNGS = ("none", "claimed", "accounted", "verified")
+VERDICTS = {"mechanism_check": ("failed", "passed"), "refuted": ("no", "yes")}
+"""What 0 and 1 are called, of metrics whose cards name no kinds."""
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The rows that may be first in a track among those that keep a budget (epsilon). ranks: there, of all rows."""
+
+    track: str
+    epsilon: float
+    rows: Sequence[int]
+    ranks: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,8 @@ class Ranked:
     """A standing with its summary and its ranks.
 
     titles: a row each, unique. tracks: the rows of one compete with each other alone. ranks: (rows, 2), first and
-    last, zeros where not ranked. states: of each row ``ranked``, ``unranked`` (the dataset ranks nobody),
+    last among the rows that keep the row's own budget, which are those of its epsilon or a smaller one; zeros where not
+    ranked. states: of each row ``ranked``, ``unranked`` (the dataset ranks nobody),
     ``incomplete``, ``failed`` (no cell ended well), ``undefined`` (the headline has no value) or ``refuted``, and why.
     bounds: of each row the upper bound that its certificate rests on, NaN where there is none.
     """
@@ -56,22 +67,30 @@ class Ranked:
 
     @cached_property
     def order(self) -> list[int]:
-        """Ranked rows first, by track, rank and headline; then the others, by headline."""
+        """Ranked rows first, by track, budget, rank and headline; then the others, by budget and headline."""
         column = self.standing.column(self.headline["name"])
         value = np.full(len(self.titles), np.nan) if column is None else self.summary.mean[:, column]
         signed = np.nan_to_num(-value if self.headline["better"] == "higher" else value, nan=np.inf)
-        first = default_track(self.task)
+        first, budget = default_track(self.task), [self.epsilons.index(row.epsilon) for row in self.standing.rows]
         return sorted(
             range(len(self.titles)),
             key=lambda row: (
                 not self.sound[row],
                 self.tracks[row] != first,
                 self.tracks[row],
+                budget[row],
                 *self.ranks[row],
                 signed[row],
                 self.titles[row],
             ),
         )
+
+    @cached_property
+    def epsilons(self) -> list[float]:
+        """The budgets that there are, in the order of a table: rising, but infinity first where most rows have it."""
+        found = [row.epsilon for row in self.standing.rows]
+        mostly = 2 * found.count(math.inf) > len(found)
+        return sorted(set(found), key=lambda epsilon: (mostly and epsilon < math.inf, epsilon))
 
     @cached_property
     def sound(self) -> npt.NDArray[np.bool_]:
@@ -94,8 +113,10 @@ class Ranked:
             "unit": "",
             "low": None,
             "high": None,
+            "names": (),
         }
-        return plain | self.metrics.get(name, {})
+        told = plain | self.metrics.get(name, {})
+        return told | {"names": tuple(told["names"]) or VERDICTS.get(name, ())}
 
     @cached_property
     def shown(self) -> list[int]:
@@ -104,6 +125,7 @@ class Ranked:
         for name in self.task.get("shown", ()):
             groups = sorted(group for metric, group in self.standing.columns if metric == name)
             wanted = [""] if "" in groups else [group for group in groups if not set("=:,") & set(group)]
+            wanted += ["white-box"] * (name == "epsilon_audited" and "white-box" in groups)
             chosen += [self.standing.column(name, group) for group in wanted]
         return list(dict.fromkeys(column for column in chosen if column is not None))
 
@@ -113,19 +135,28 @@ class Ranked:
         return f"{self.metric(name)['title']} · {group}" if group else str(self.metric(name)["title"])
 
     @cached_property
-    def leaders(self) -> list[tuple[str, list[int]]]:
-        """Of each track the rows that may be first, best value first."""
+    def leaders(self) -> list[Lead]:
+        """Of each track and budget the rows that may be first among those that keep it, best first."""
         tracks = dict.fromkeys(str(self.tracks[row]) for row in self.order)
-        found = [
-            (track, [row for row in self.order if self.ranks[row, 0] == 1 and self.tracks[row] == track])
-            for track in tracks
-        ]
-        return [(track, rows) for track, rows in found if rows]
+        epsilon = np.array([row.epsilon for row in self.standing.rows])
+        eligible, place = self.ranks[:, 0] > 0, {row: at for at, row in enumerate(self.order)}
+        found = []
+        for budget in self.epsilons:
+            ranks = ranking.rank_intervals(self.summary.beats, eligible & (epsilon <= budget), self.tracks)
+            may = np.flatnonzero(ranks[:, 0] == 1).tolist()
+            may.sort(key=lambda row: (*ranks[row], place[row]))
+            found += [Lead(track, budget, [row for row in may if self.tracks[row] == track], ranks) for track in tracks]
+        found.sort(key=lambda lead: list(tracks).index(lead.track))
+        return [lead for lead in found if lead.rows]
 
     def rank(self, row: int) -> str:
         """``1–3``, ``2``, or '' for a row that is not ranked."""
-        first, last = self.ranks[row]
-        return "" if first == 0 else f"{first}" if first == last else f"{first}–{last}"
+        return spelled_rank(*self.ranks[row])
+
+    def among(self, track: str, epsilon: float) -> str:
+        """Which rows compete for a rank: ``blind, ε ≤ 3``; '' where it is all there are."""
+        budget = f"ε ≤ {epsilon:g}" if epsilon < math.inf else "any ε" if len(self.epsilons) > 1 else ""
+        return ", ".join(filter(None, [track, budget]))
 
 
 @dataclass(frozen=True)
@@ -142,6 +173,11 @@ class Board:
     cells: int
     made: datetime
     provenance: Mapping[str, Card]
+
+
+def spelled_rank(first: int, last: int) -> str:
+    """``1–3``, ``2``, or '' for zeros."""
+    return "" if first == 0 else f"{first}" if first == last else f"{first}–{last}"
 
 
 def default_track(task: Card) -> str:
@@ -180,18 +216,13 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
     tracks = np.array(
         [methods.get(row.digest, {}).get("declared", {}).get("track", usual) for row in standing.rows], object
     )
-    refuted = standing.column("refuted")
-    caught = np.zeros(len(standing.rows), bool)
-    if refuted is not None:
-        caught |= (standing.value[:, refuted] > 0).any(axis=1)
     sound = "unranked" if standing.dataset in task.get("unranked", ()) else "ranked"
     complete = _complete(standing, summary, str(task.get("headline", "")))
-    states = [
-        CAUGHT if caught[row] else (sound, SOUND[sound]) if complete[row] else _lacking(standing, row)
-        for row in range(len(standing.rows))
-    ]
+    states = [(sound, SOUND[sound]) if complete[row] else _lacking(standing, row) for row in range(len(standing.rows))]
+    for row, why in refutation.refuted(standing).items():
+        states[row] = ("refuted", why)
     ranked = np.array([state == "ranked" for state, _ in states], bool)
-    ranks = ranking.rank_intervals(summary.beats, ranked, tracks)
+    ranks = ranking.rank_intervals(summary.beats, ranked, tracks, np.array([row.epsilon for row in standing.rows]))
     bounds = upper_bounds(standing, task.get("certificate"))
     return Ranked(standing, summary, task, _titles(standing.rows, methods), tracks, states, ranks, bounds)
 

@@ -14,7 +14,8 @@ function quantile(sorted, share) {
 function difference(column, a, b) {
   if (data.columns[column].worst) {
     const [one, other] = [data.value[column][a], data.value[column][b]];
-    return one === null || other === null ? null : {mean: one - other, low: null, high: null};
+    const [first, second] = [one, other].map(value => named(data.columns[column], value));
+    return one === null || other === null ? null : {mean: one - other, low: null, high: null, first, second};
   }
   const pairs = data.seeds[column][a].map((value, seed) => [value, data.seeds[column][b][seed]]).filter(pair => !pair.includes(null));
   if (!pairs.length) return null;
@@ -33,6 +34,7 @@ function difference(column, a, b) {
 
 function reading(column, gap) {
   const better = data.columns[column].better;
+  if (data.columns[column].names.length) return gap.first === gap.second ? `both ${gap.first}` : `${gap.first} against ${gap.second}`;
   if (gap.mean === 0 && gap.low === gap.high) return "equal";
   if (data.columns[column].worst) return "worst of the seeds";
   if (gap.low === null) return "one seed: not known";
@@ -47,10 +49,10 @@ function compare() {
   for (let column = 0; column < data.shown; column++) {
     const gap = difference(column, a, b);
     const number = text => make("td", {className: "num"}, text);
-    const shown = gap ? number(spelled(gap.mean)) : number("—");
+    const about = data.columns[column], shown = number(gap && !about.names.length ? spelled(gap.mean) : "—");
     if (gap && interval(gap.low, gap.high)) shown.append(make("small", {}, interval(gap.low, gap.high)));
-    place.append(make("tr", {}, make("th", {scope: "row"}, titled(data.columns[column]) + arrow(data.columns[column])),
-      number(spelled(data.value[column][a])), number(spelled(data.value[column][b])), shown,
+    place.append(make("tr", {}, make("th", {scope: "row"}, titled(about) + arrow(about)),
+      number(named(about, data.value[column][a])), number(named(about, data.value[column][b])), shown,
       make("td", {}, gap ? reading(column, gap) : "one of them has no value")));
   }
   const gap = data.headline === null ? null : difference(data.headline, a, b);

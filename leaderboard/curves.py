@@ -29,7 +29,7 @@ def lines(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def view(ranked: Ranked) -> dict[str, Any] | None:
-    """The table of the lines, best first: ``epsilons`` and by line its ``title`` and ``cells``. None: there is no line.
+    """The table of the lines, in the board's order: ``epsilons``, and by line ``title`` and ``cells``. None: no line.
 
     A cell is (value, interval), '' where there is none: only rows that may be compared have one.
     """
@@ -67,7 +67,7 @@ def carried(ranked: Ranked) -> dict[str, Any] | None:
 
 
 def _ordered(ranked: Ranked) -> list[list[int]]:
-    """The lines in the order of their best rows in the table."""
+    """The lines in the order of their first rows in the table: by the smallest epsilon, where most rows have one."""
     place = {row: at for at, row in enumerate(ranked.order)}
     return sorted(lines(ranked.standing.rows), key=lambda line: min(place[row] for row in line))
 

@@ -9,11 +9,18 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from fourfold.leaderboard import curves, figure, paper, ranking
-from fourfold.leaderboard.board import RUNGS, Ranked, default_track
-from fourfold.leaderboard.numerals import DASH, interval, spelled
+from fourfold.leaderboard.board import Ranked, default_track
+from fourfold.leaderboard.numerals import DASH, interval, named, spelled
 from fourfold.leaderboard.payload import embedded, payload
 
-PRIVACY = ("epsilon_claimed", "epsilon_accounted", "epsilon_audited", "leakage_auc", "rung")
+PRIVACY = (
+    ("epsilon_claimed", ""),
+    ("epsilon_accounted", ""),
+    ("epsilon_audited", ""),
+    ("epsilon_audited", "white-box"),
+    ("leakage_auc", ""),
+    ("rung", ""),
+)
 """What is claimed, what the ledger adds up to and what an audit could show stand side by side, always."""
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 MARKS = ("circle", "diamond", "triangle-up", "square")
@@ -23,7 +30,7 @@ CROWD = 60
 
 def table_columns(ranked: Ranked) -> list[int]:
     """The columns of the table: the task's choice and always those of privacy, family by family."""
-    privacy = (ranked.standing.column(name) for name in PRIVACY)
+    privacy = (ranked.standing.column(*each) for each in PRIVACY)
     shown = list(dict.fromkeys([*ranked.shown, *(column for column in privacy if column is not None)]))
     families = [ranked.metric(ranked.standing.columns[column][0])["family"] for column in shown]
     return [
@@ -43,6 +50,8 @@ def missing(ranked: Ranked, row: int, column: int) -> str:
         return "its author claims none"
     if name == "epsilon_accounted":
         return "it kept no ledger of mechanisms"
+    if ranked.metric(name)["names"] and np.isfinite(standing.value[row, column]).any():
+        return "not the same on all seeds"
     records = int(standing.n[row, column].max())
     return f"undefined: it rests on {records:,} records" if records else "not measured"
 
@@ -79,7 +88,7 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "body": body(ranked, shown, links),
         "tracks": track_names(ranked),
         "counts": _counts(ranked),
-        "budgets": sorted({row.epsilon for row in ranked.standing.rows if math.isfinite(row.epsilon)}),
+        "budgets": sorted(filter(math.isfinite, ranked.epsilons)),
         "figures": figures(ranked),
         "curves": curves.view(ranked),
         "data": Markup(embedded(carried)),
@@ -94,9 +103,12 @@ def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:
     whiskers, lines, before = _whiskers(ranked), [], None
     for row, values in zip(order, cells, strict=True):
         state, why = ranked.states[row]
-        competes = (bool(ranked.sound[row]), str(ranked.tracks[row]) if ranked.sound[row] else "")
+        epsilon, sound = ranked.standing.rows[row].epsilon, bool(ranked.sound[row])
+        competes = (sound, str(ranked.tracks[row]), epsilon) if sound else (sound,)
         opening = "<tr>" if before in (None, competes) else '<tr class="begins">'
         rank = ranked.rank(row) or f'<span title="{escape(why)}">{DASH}</span>'
+        if ranked.rank(row) and epsilon < math.inf:
+            rank += f"<small>{ranked.among('', epsilon)}</small>"
         track = "" if ranked.tracks[row] == first else f' <span class="tag">{escape(ranked.tracks[row])}</span>'
         badge = "" if ranked.sound[row] else f' <span class="badge {state}" title="{escape(why)}">{state}</span>'
         badge += certified(ranked, row)
@@ -121,7 +133,7 @@ def certified(ranked: Ranked, row: int) -> str:
 
 def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
     """One column's cells: the value and its interval, or a dash that says why there is none."""
-    name, summary = ranked.standing.columns[column][0], ranked.summary
+    names, summary = ranked.metric(ranked.standing.columns[column][0])["names"], ranked.summary
     values = summary.mean[order, column].tolist()
     lows, highs = summary.low[order, column].tolist(), summary.high[order, column].tolist()
     cells = []
@@ -129,8 +141,8 @@ def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
         if value != value:
             why = escape(missing(ranked, row, column))
             cells.append(f'<td><span class="none" role="img" title="{why}" aria-label="none: {why}">{DASH}</span></td>')
-        elif name == "rung":
-            cells.append(f"<td>{rung(value)}</td>")
+        elif names:
+            cells.append(f"<td>{escape(named(value, names))}</td>")
         elif 0.0005 <= low <= value <= high < 1 and high - low > 1e-9:  # nearly all of a board, spelled in one go
             cells.append(f"<td>{value:.3f}<small>{low:.3f} – {high:.3f}</small></td>")
         else:
@@ -139,11 +151,6 @@ def _cells(ranked: Ranked, column: int, order: Sequence[int]) -> list[str]:
                 f"<td>{spelled(value)}<small>{between}</small></td>" if between else f"<td>{spelled(value)}</td>"
             )
     return cells
-
-
-def rung(value: float) -> str:
-    """What backs a privacy claim, in a word."""
-    return DASH if value != value else RUNGS[int(value)] if 0 <= value < len(RUNGS) else spelled(value)
 
 
 def _whiskers(ranked: Ranked) -> list[str]:
@@ -193,12 +200,10 @@ def axes(ranked: Ranked) -> list[tuple[int, int]]:
     headline = ranked.standing.column(ranked.headline["name"])
     if headline is None:
         return []
-    goals = [column for column in ranked.shown if ranked.metric(ranked.standing.columns[column][0])["better"] != "none"]
+    about = {column: ranked.metric(ranked.standing.columns[column][0]) for column in ranked.shown}
+    goals = [column for column, metric in about.items() if metric["better"] != "none" and not metric["names"]]
     found = (
-        next(
-            (column for column in goals if ranked.metric(ranked.standing.columns[column][0])["family"] == family), None
-        )
-        for family in ("fairness", "cost")
+        next((column for column in goals if about[column]["family"] == family), None) for family in ("fairness", "cost")
     )
     return [(column, headline) for column in found if column is not None]
 
@@ -243,8 +248,9 @@ def _points(ranked: Ranked, x: int, y: int) -> tuple[list[dict[str, Any]], list[
     """The points of a figure, and the rows on its front from left to right, which it numbers."""
     mean = ranked.summary.mean
     drawable = (ranked.sound & np.isfinite(mean[:, [x, y]]).all(axis=1)).tolist()
-    rows = [row for row in ranked.order if drawable[row]]
     better = [ranked.metric(ranked.standing.columns[column][0])["better"] for column in (x, y)]
+    rows = [row for row in ranked.order if drawable[row]]
+    rows.sort(key=lambda row: mean[row, y], reverse=better[1] == "higher")
     on = np.array(rows, int)[ranking.front(mean[rows, x], mean[rows, y], *better)].tolist()
     on.sort(key=lambda row: mean[row, x])
     tracks, drawn = track_names(ranked), list(dict.fromkeys([*on, *rows]))[: max(CROWD, len(on))]

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fourfold.leaderboard import score_table
-from fourfold.leaderboard.board import Board, Card, Ranked, selector
+from fourfold.leaderboard.board import VERDICTS, Board, Card, Ranked, selector
 from fourfold.leaderboard.numerals import spelled
 from fourfold.leaderboard.standing import Failure
 
@@ -61,18 +61,31 @@ def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNam
             dataset=standing.dataset,
             link=link,
             rank=ranked.rank(row),
-            track=ranked.tracks[row],
+            among=ranked.among(ranked.tracks[row], standing.rows[row].epsilon),
             state=ranked.states[row][0],
             why=ranked.states[row][1],
             cells=" ".join([cell[:16] for cell in cells]),
             seed_heads=heads,
             scores=scores(row),
             failures=failures.get(row, ()),
+            checks=_checks(board, ranked, row),
             provenance=_provenance(board, cells),
             command=again(row),
         )
 
     return part
+
+
+def _checks(board: Board, ranked: Ranked, row: int) -> list[tuple[str, str, int, str]]:
+    """Of each mechanism check its verdict, and what it saw where it failed first, or else on the first seed."""
+    standing = ranked.standing
+    found: dict[str, tuple[str, str, int, str]] = {}
+    for seed, cell in zip(standing.seeds, standing.cells[row].tolist(), strict=True):
+        for check, verdict in board.provenance.get(cell, {}).get("checks", {}).items():
+            word = VERDICTS["mechanism_check"][bool(verdict["passed"])]
+            if check not in found or (found[check][1], word) == ("passed", "failed"):
+                found[check] = (check, word, seed, str(verdict["said"]))
+    return list(found.values())
 
 
 def commands(ranked: Ranked) -> Callable[[int], str]:

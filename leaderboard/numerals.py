@@ -1,6 +1,7 @@
 """How a board writes numbers. ``table.js`` writes them the same way."""
 
 import math
+from collections.abc import Sequence
 
 DASH = "—"
 
@@ -27,6 +28,15 @@ def spelled(value: float) -> str:
         decimals = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
         text = f"{size:,.{decimals}f}"
     return f"−{text}" if value < 0 else text
+
+
+def named(value: float, names: Sequence[str]) -> str:
+    """The name of a value that stands for one of several kinds, counted from 0; any other value as ``spelled``.
+
+    >>> named(2.0, ("none", "claimed", "accounted")), named(2.5, ("none", "claimed", "accounted")), named(2.0, ())
+    ('accounted', '2.50', '2.00')
+    """
+    return names[int(value)] if 0 <= value < len(names) and value == int(value) else spelled(value)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -8,14 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.leaderboard.board import Board, Ranked
+from fourfold.leaderboard.board import Board, Ranked, spelled_rank
 from fourfold.leaderboard.numerals import interval, spelled
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("table.js", "question.js", "plot.js", "curves.js", "compare.js", "start.js")
+
+LEADERS = 6
+"""The leading methods of a dataset that the index names; half as many where tracks or budgets have their own."""
 
 Method = tuple[str, str, str]
 """Task, name, digest."""
@@ -83,8 +87,19 @@ def _environment() -> "jinja2.Environment":
     )
     style = (_HERE / "board.css").read_text(encoding="utf-8")
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    environment.filters["prose"] = _prose
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": _hash(script)}
     return environment
+
+
+def _prose(text: str) -> "markupsafe.Markup":
+    """A docstring's text; what stands between double backquotes is code."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("``")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
 
 
 def _hash(script: str) -> str:
@@ -117,21 +132,26 @@ def _index(board: Board, datasets: Mapping[tuple[str, str], str], methods: Mappi
 
 
 def _leaders(ranked: Ranked, links: list[str]) -> list[dict[str, str]]:
+    """A line each: of every track and budget the first few that lead, the last of them saying how many more do."""
     column = ranked.standing.column(ranked.headline["name"])
     if column is None:
         return []
     mean, low, high = (
         each[:, column].tolist() for each in (ranked.summary.mean, ranked.summary.low, ranked.summary.high)
     )
-    return [
-        {
-            "title": ranked.titles[row],
-            "rank": ranked.rank(row),
-            "href": links[row],
-            "value": spelled(mean[row]),
-            "track": track,
-            "interval": interval(low[row], high[row]),
-        }
-        for track, rows in ranked.leaders
-        for row in rows
-    ]
+    most, lines = LEADERS if len(ranked.leaders) == 1 else LEADERS // 2, []
+    for lead in ranked.leaders:
+        for place, row in enumerate(lead.rows[:most]):
+            more = len(lead.rows) - most if place == most - 1 else 0
+            lines.append(
+                {
+                    "title": ranked.titles[row],
+                    "rank": spelled_rank(*lead.ranks[row]),
+                    "href": links[row],
+                    "value": spelled(mean[row]),
+                    "among": ranked.among(lead.track, lead.epsilon),
+                    "interval": interval(low[row], high[row]),
+                    "more": f"and {more} more" if more > 0 else "",
+                }
+            )
+    return lines

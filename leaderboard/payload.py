@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from fourfold.leaderboard.board import Ranked
 from fourfold.leaderboard.ranking import CONFIDENCE
-from fourfold.leaderboard.summary import WORST
+from fourfold.leaderboard.summary import worst
 
 LARGEST = 24_000
 """Values (rows times columns) that a page carries; what is beyond stands on the methods' own pages."""
@@ -49,7 +49,8 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
                 "family": metric["family"],
                 "metric": metric["name"],
                 "group": standing.columns[column][1],
-                "worst": metric["name"] in WORST,
+                "worst": worst(metric["name"], metric) is not None,
+                "names": metric["names"],
             }
             for column, metric in zip(columns, about, strict=True)
         ],

@@ -1,5 +1,5 @@
 // The constraint question: which row is best by one metric, among those that keep every limit.
-const goals = data.columns.map((column, at) => [column, at]).filter(([column]) => column.better !== "none");
+const goals = data.columns.map((column, at) => [column, at]).filter(([column]) => column.better !== "none" && !column.names.length);
 
 function options(select, wanted, chosen) {
   select.append(...wanted.map(([column, at]) => make("option", {value: at, selected: at === chosen}, titled(column) + arrow(column))));
@@ -8,14 +8,20 @@ function options(select, wanted, chosen) {
 function addLimit() {
   const metric = make("select", {ariaLabel: "Metric"});
   options(metric, data.columns.map((column, at) => [column, at]), data.axes[0]?.[0] ?? goals[0]?.[1] ?? 0);
-  const side = make("select", {ariaLabel: "At most or at least"}, make("option", {}, "≤"), make("option", {}, "≥"));
-  const bound = make("input", {type: "number", step: "any", ariaLabel: "Bound"});
+  const side = make("select", {ariaLabel: "At most or at least"});
   const remove = make("button", {type: "button"}, "Remove");
-  const line = make("li", {}, metric, side, bound, remove);
-  const suggest = () => { side.value = data.columns[metric.value].better === "higher" ? "≥" : "≤"; };
+  const line = make("li", {}, metric, side, "", remove);
+  const suggest = () => {
+    const {better, names} = data.columns[metric.value];
+    const sides = names.length && better === "none" ? ["="] : better === "higher" ? ["≥", "≤"] : ["≤", "≥"];
+    side.replaceChildren(...sides.map(text => make("option", {}, text)));
+    const bound = names.length ? make("select", {ariaLabel: "Bound"}, ...["", ...names].map((name, at) => make("option", {value: at ? at - 1 : ""}, name)))
+      : make("input", {type: "number", step: "any", ariaLabel: "Bound"});
+    bound.addEventListener("input", readLimits);
+    line.childNodes[2].replaceWith(bound);
+  };
   metric.addEventListener("change", () => { suggest(); readLimits(); });
   side.addEventListener("change", readLimits);
-  bound.addEventListener("input", readLimits);
   remove.addEventListener("click", () => { line.remove(); readLimits(); byId("add-limit").focus(); });
   suggest();
   byId("limits").append(line);
@@ -57,7 +63,8 @@ function answer() {
 
 function bestOf(rows, column, about, track) {
   const way = about.better === "higher" ? -1 : 1;
-  const rank = row => column === data.headline && state.ranks.get(row) || [0, 0];
+  const ranks = column === data.headline ? rankIntervals(rows, true) : new Map();
+  const rank = row => ranks.get(row) || [0, 0];
   const [best] = [...rows].sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1]
     || way * (data.value[column][a] - data.value[column][b]) || a - b);
   const tied = level(best, rows, column).map(row => data.rows[row].title);

@@ -61,12 +61,20 @@ def beats_by_seeds(values: Floats, higher_is_better: bool) -> Bools:
     return beats & known[:, None] & known[None, :]
 
 
-def rank_intervals(beats: Bools, eligible: Bools, tracks: npt.NDArray[np.object_] | None = None) -> Ints:
-    """First and last rank of each row among the eligible rows of its track: (rows, 2), zeros where not eligible."""
+def rank_intervals(
+    beats: Bools, eligible: Bools, tracks: npt.NDArray[np.object_] | None = None, epsilons: Floats | None = None
+) -> Ints:
+    """First and last rank of each row among the eligible rows of its track: (rows, 2), zeros where not eligible.
+
+    epsilons: (rows,), of the budget that each keeps. With them a row competes with those that keep its own budget too,
+    which are the rows of the same epsilon or a smaller one; not with those that were allowed more.
+    """
     field = eligible[:, None] & eligible[None, :]
     if tracks is not None:
         field &= tracks[:, None] == tracks[None, :]
-    first = 1 + (beats & field).sum(axis=0)
+    if epsilons is not None and (epsilons != epsilons[:1]).any():
+        field &= epsilons[None, :] <= epsilons[:, None]
+    first = 1 + (beats.T & field).sum(axis=1)
     last = field.sum(axis=1) - (beats & field).sum(axis=1)
     return np.where(eligible[:, None], np.stack([first, last], axis=1), 0)
 

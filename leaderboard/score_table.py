@@ -11,15 +11,17 @@ import numpy.typing as npt
 from markupsafe import Markup, escape
 
 from fourfold.leaderboard.board import Ranked
-from fourfold.leaderboard.dataset_page import ARROWS, missing, rung
-from fourfold.leaderboard.numerals import interval, spelled
+from fourfold.leaderboard.dataset_page import ARROWS, missing
+from fourfold.leaderboard.numerals import interval, named, spelled
+from fourfold.leaderboard.refutation import ATTACKS
+from fourfold.leaderboard.summary import worst
 
 FAMILIES = ("accuracy", "fairness", "privacy", "cost")
 DECIMALS = ("%.3f", "%.2f", "%.1f")
 BOUNDED, APART, LEFT_OUT = len(DECIMALS), -1, -2
 
-Head = tuple[int, str, str]
-"""Column, family and heading of a line."""
+Head = tuple[int, str, str, str]
+"""Column, family and heading of a line, and what stands for an interval where there is none."""
 
 
 def writer(ranked: Ranked) -> Callable[[int], Markup]:
@@ -28,7 +30,7 @@ def writer(ranked: Ranked) -> Callable[[int], Markup]:
     Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template.
     """
     standing, summary, heads = ranked.standing, ranked.summary, _heads(ranked)
-    order = [column for column, _, _ in heads]
+    order = [column for column, *_ in heads]
     kinds, counts = _kinds(ranked)[:, order], standing.n.max(axis=2, initial=0)[:, order]
     width = 3 + len(standing.seeds)
     ends = np.stack([summary.mean, summary.low, summary.high], axis=2)
@@ -43,7 +45,7 @@ def writer(ranked: Ranked) -> Callable[[int], Markup]:
         values = numbers[row].take(taken).tolist()
         for place, line in others:
             known = numbers[row, line * width : (line + 1) * width].tolist()
-            values[place] = _line_apart(ranked, row, order[line], known, int(counts[row, line]))
+            values[place] = _line_apart(ranked, row, heads[line], known, int(counts[row, line]))
         return Markup(text % tuple(values))
 
     return written
@@ -60,7 +62,7 @@ def _kinds(ranked: Ranked) -> npt.NDArray[np.int8]:
     with np.errstate(invalid="ignore"):
         plain = (summary.mean >= 0.0005) & (summary.mean < 100) & ~(summary.low < 0.0005)
         plain &= counted & ((standing.value >= 0.0005) & (standing.value < 1000)).all(axis=2)
-        plain &= np.array([name != "rung" for name, _ in standing.columns], bool)
+        plain &= np.array([not ranked.metric(name)["names"] for name, _ in standing.columns], bool)
         kinds = np.digitize(summary.mean, [1, 10]) + BOUNDED * (summary.high > summary.low)
     grouped = np.array([bool(group) for _, group in standing.columns], bool)
     apart = np.where(np.isnan(summary.mean) & ~counted & grouped, LEFT_OUT, APART)
@@ -76,7 +78,9 @@ def _template(
     taken: list[int] = []
     others: list[tuple[int, int]] = []
     before = None
-    for line, ((_, family, head), kind, count) in enumerate(zip(heads, kinds.tolist(), counts.tolist(), strict=True)):
+    for line, ((_, family, head, note), kind, count) in enumerate(
+        zip(heads, kinds.tolist(), counts.tolist(), strict=True)
+    ):
         if kind == LEFT_OUT:
             continue
         if family != before:
@@ -90,16 +94,21 @@ def _template(
         else:
             bounded, number = kind >= BOUNDED, DECIMALS[kind % BOUNDED]
             taken += range(first, first + 3 + seeds) if bounded else [first, *range(first + 3, first + 3 + seeds)]
-            cells = _cells(number, f"{number} – {number}" if bounded else "", f"{count:,}", [number] * seeds)
+            cells = _cells(number, f"{number} – {number}" if bounded else note, f"{count:,}", [number] * seeds)
         lines.append(f"<tr>{head.replace('%', '%%')}{cells}</tr>")
     return "\n".join(lines), np.array(taken, int), others
 
 
-def _line_apart(ranked: Ranked, row: int, column: int, numbers: Sequence[float], count: int) -> str:
+def _line_apart(ranked: Ranked, row: int, head: Head, numbers: Sequence[float], count: int) -> str:
     """The cells of a line out of the ordinary: each number as it is best spelled, or why there is none."""
+    column, _, _, note = head
     mean, low, high, *seeds = numbers
-    write = rung if ranked.standing.columns[column][0] == "rung" else spelled
-    between = interval(low, high) if mean == mean else escape(missing(ranked, row, column))
+    names = ranked.metric(ranked.standing.columns[column][0])["names"]
+
+    def write(value: float) -> str:
+        return str(escape(named(value, names))) if names else spelled(value)
+
+    between = interval(low, high) or note if mean == mean else escape(missing(ranked, row, column))
     return _cells(write(mean), between, f"{count:,}" if count else "", map(write, seeds))
 
 
@@ -110,16 +119,24 @@ def _cells(mean: str, between: str, count: str, seeds: Iterable[str]) -> str:
 def _heads(ranked: Ranked) -> list[Head]:
     """The lines' heads: by family, metrics in the task's order, all records before groups."""
     places = {metric: place for place, metric in enumerate(ranked.metrics)}
-    found = []
-    for column, (name, group) in enumerate(ranked.standing.columns):
+    standing, found = ranked.standing, []
+    for column, (name, group) in enumerate(standing.columns):
         metric = ranked.metric(name)
         family = FAMILIES.index(metric["family"]) if metric["family"] in FAMILIES else len(FAMILIES)
         unit = f", {escape(metric['unit'])}" if metric["unit"] else ""
+        note = "worst seed" if worst(name, metric) and metric["better"] != "none" and standing.asked > 1 else ""
         head = (
             f'<th scope="row" class="name" title="{escape(metric["doc"])}">{escape(metric["title"])}{unit} '
             f'<span class="arrow">{ARROWS.get(metric["better"], "")}</span></th>'
-            f'<td class="text">{escape(group or "all")}</td>'
+            f'<td class="text">{_of(name, group, standing.columns)}</td>'
         )
         order = (family, places.get(name, len(places)), name, group)
-        found.append((order, (column, metric["family"] or "other", head)))
+        found.append((order, (column, metric["family"] or "other", head, note)))
     return [line for _, line in sorted(found)]
+
+
+def _of(name: str, group: str, columns: Sequence[tuple[str, str]]) -> str:
+    """What a line speaks of: a group, all records, or the attack that was made."""
+    if group in ATTACKS and (name, "white-box") in columns:
+        return f'<span title="{ATTACKS[group]}">{group or "black-box"}</span>'
+    return str(escape(group or "all"))

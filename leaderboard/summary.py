@@ -19,8 +19,26 @@ WORST: Mapping[str, Callable[..., Any]] = {
     "epsilon_audited": np.nanmax,
     "refuted": np.nanmax,
     "rung": np.nanmin,
+    "mechanism_check": np.nanmin,
 }
 """A guarantee is as good as the worst cell that it is given for: these are not averaged over seeds."""
+
+
+def _agreed(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
+    """What all values are, those unknown left out; NaN where they differ."""
+    least = np.nanmin(values, axis=axis)
+    return np.where(least == np.nanmax(values, axis=axis), least, np.nan)
+
+
+_KINDS: Mapping[str, Callable[..., Any]] = {"higher": np.nanmin, "lower": np.nanmax, "none": _agreed}
+
+
+def worst(name: str, metric: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """How a metric's values over seeds become one where a mean would say nothing; None where it is the mean.
+
+    Of a guarantee, or of kinds that go from worse to better, the worst stands; of any others the one of all seeds.
+    """
+    return WORST.get(name) or (_KINDS[metric.get("better", "none")] if metric.get("names") else None)
 
 
 @dataclass(frozen=True)
@@ -55,8 +73,8 @@ def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headlin
     elif place is not None:
         beats = ranking.beats_by_seeds(kept[:, place], higher)
     for column, (name, _) in enumerate(standing.columns):
-        if name in WORST:
-            mean[:, column] = _worst(WORST[name], kept[:, column])
+        if reduce := worst(name, metrics.get(name, {})):
+            mean[:, column] = _reduced(reduce, kept[:, column])
             low[:, column] = high[:, column] = np.nan
         ends = (metrics.get(name, {}).get(end) for end in ("low", "high"))
         least, most = (limit if end is None else end for end, limit in zip(ends, (-np.inf, np.inf), strict=True))
@@ -74,7 +92,7 @@ def mended(replicates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.where(unknown & few, total / np.maximum(count, 1), replicates).astype(np.float32)
 
 
-def _worst(worst: Callable[..., Any], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _reduced(reduce: Callable[..., Any], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a row without any value stays NaN
-        return np.asarray(worst(values, axis=1))
+        return np.asarray(reduce(values, axis=1))

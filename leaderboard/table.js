@@ -23,6 +23,8 @@ function spelled(value) {
   return value < 0 ? `−${text}` : text;
 }
 const interval = (low, high) => low === null || high === null || high - low <= 1e-9 * Math.max(1, Math.abs(high)) ? "" : `${spelled(low)} – ${spelled(high)}`;
+// A column's value as numerals.py names it: the kind that it stands for, or the number.
+const named = (column, value) => column.names[value] ?? spelled(value);
 const titled = column => column.title + (column.unit ? `, ${column.unit}` : "");
 const arrow = column => ({higher: "\u00a0↑", lower: "\u00a0↓"})[column.better] || "";
 
@@ -45,14 +47,18 @@ const bits = bytes(data.beats);
 const beats = (i, j) => (bits[(i * count + j) >> 3] >> (7 - ((i * count + j) & 7))) & 1;
 const sound = data.rows.map(row => row.state === "ranked" || row.state === "unranked");
 
-// Rank intervals of the rows in `field`, each within its track: the counting of ranking.rank_intervals.
-function rankIntervals(field) {
+const epsilonOf = row => data.rows[row].epsilon ?? Infinity;
+
+// Rank intervals of the rows in `field`, each within its track: the counting of ranking.rank_intervals. A row competes
+// with those that keep its own budget too, or, `together`, with all.
+function rankIntervals(field, together) {
   const ranks = new Map();
   for (const i of field) {
     if (data.rows[i].state !== "ranked") continue;
     let first = 1, last = 0;
     for (const j of field) {
       if (data.rows[j].state !== "ranked" || data.rows[j].track !== data.rows[i].track) continue;
+      if (!together && epsilonOf(j) > epsilonOf(i)) continue;
       first += beats(j, i);
       last += 1 - beats(i, j);
     }
@@ -70,9 +76,9 @@ const state = {text: "", track: "", budget: Infinity, limits: [], sort: null, fa
 
 const holds = (limit, row) => {
   const value = data.value[limit.column][row];
-  return value !== null && (limit.side === "≤" ? value <= limit.bound : value >= limit.bound);
+  return value !== null && (limit.side === "≤" ? value <= limit.bound : limit.side === "≥" ? value >= limit.bound : value === limit.bound);
 };
-const withinBudget = row => state.budget === Infinity || (data.rows[row].epsilon !== null && data.rows[row].epsilon <= state.budget);
+const withinBudget = row => epsilonOf(row) <= state.budget;
 const inField = row => withinBudget(row) && state.limits.every(limit => holds(limit, row));
 const inView = row => inField(row) && (!state.track || data.rows[row].track === state.track)
   && data.rows[row].title.toLowerCase().includes(state.text.toLowerCase());
@@ -80,16 +86,22 @@ const inView = row => inField(row) && (!state.track || data.rows[row].track === 
 // Narrow the field, rank what is left of it, and show what the reader looks for.
 function update() {
   state.field = data.rows.map((_, row) => row).filter(inField);
-  state.ranks = rankIntervals(state.field);
+  state.ranks = rankIntervals(state.field, state.budget < Infinity);
   for (const [row, line] of lines.entries()) {
     line.hidden = !inView(row);
     const rank = state.ranks.get(row);
-    line.cells[0].replaceChildren(rank ? rankText(rank) : make("span", {title: data.rows[row].why}, "—"));
+    line.cells[0].replaceChildren(...(rank ? ranked(row, rank) : [make("span", {title: data.rows[row].why}, "—")]));
   }
   const seen = lines.filter(line => !line.hidden).length;
   byId("count").textContent = seen === count ? `${count} rows` : `${seen} of ${count} rows`;
   arrange();
   document.dispatchEvent(new Event("narrowed"));
+}
+
+// A rank, and the budget that all have kept who compete for it.
+function ranked(row, rank) {
+  const ceiling = state.budget < Infinity ? state.budget : epsilonOf(row);
+  return [rankText(rank), ...(ceiling < Infinity ? [make("small", {}, `ε ≤ ${ceiling}`)] : [])];
 }
 
 function sortKey(row) {
@@ -131,9 +143,8 @@ function sortable(head, key, better) {
 function cell(column, row) {
   const value = data.value[column][row];
   if (value === null) return make("td", {className: "num"}, make("span", {className: "none", title: "no value"}, "—"));
-  const low = data.low[column][row], high = data.high[column][row];
-  const range = interval(low, high);
-  return make("td", {className: "num"}, spelled(value), ...(range ? [make("small", {}, range)] : []));
+  const range = interval(data.low[column][row], data.high[column][row]);
+  return make("td", {className: "num"}, named(data.columns[column], value), ...(range ? [make("small", {}, range)] : []));
 }
 
 // Add a column, or take it away again.

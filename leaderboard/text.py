@@ -13,9 +13,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from fourfold.leaderboard.board import Board, Ranked
-from fourfold.leaderboard.numerals import interval, spelled
+from fourfold.leaderboard.numerals import interval, named, spelled
 from fourfold.leaderboard.ranking import CONFIDENCE
-from fourfold.leaderboard.summary import WORST
+from fourfold.leaderboard.summary import worst
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
@@ -25,7 +25,8 @@ class Difference:
     """One metric of two rows. difference: first less second, over the seeds both have; low, high: its 95 % interval.
 
     paired: ``bootstrap`` (the headline, by the resamples both share), ``seeds`` (Student's t over paired seeds; the
-    interval is None for one seed) or ``worst`` (of guarantees, which have no interval). reading: the same in words.
+    interval is None for one seed) or ``worst`` (of guarantees and kinds, which have no interval). reading: the same in
+    words. names: of the two values, where they stand for kinds, and '' twice where they do not.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Difference:
     high: float | None
     paired: str
     reading: str
+    names: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def _markdown(ranked: Ranked) -> str:
         told = state if state in ("ranked", "unranked") else f"{state}: {why}"
         track = f" ({ranked.tracks[row]})" if len(set(ranked.tracks)) > 1 else ""
         told += ", certified" if ranked.certified[row] else ""
-        lines.append(_line([ranked.rank(row) or "—", ranked.titles[row] + track, *values, told]))
+        rank, epsilon = ranked.rank(row), ranked.standing.rows[row].epsilon
+        rank += f" ({ranked.among('', epsilon)})" if rank and epsilon < math.inf else ""
+        lines.append(_line([rank or "—", ranked.titles[row] + track, *values, told]))
     return "\n".join(lines)
 
 
@@ -87,13 +91,23 @@ def _heading(ranked: Ranked, column: int) -> str:
 
 
 def _value(ranked: Ranked, row: int, column: int) -> str:
-    summary = ranked.summary
+    summary, names = ranked.summary, ranked.metric(ranked.standing.columns[column][0])["names"]
     between = interval(float(summary.low[row, column]), float(summary.high[row, column]))
-    return spelled(float(summary.mean[row, column])) + (f" [{between}]" if between else "")
+    return named(float(summary.mean[row, column]), names) + (f" [{between}]" if between else "")
+
+
+def _name(ranked: Ranked, row: int, column: int) -> str:
+    """The kind that a value stands for, '' where it stands for none."""
+    value, names = float(ranked.summary.mean[row, column]), ranked.metric(ranked.standing.columns[column][0])["names"]
+    return named(value, names) if names and math.isfinite(value) else ""
 
 
 def csv(board: Board) -> str:
-    """Long form, a line a (row, metric, group); empty where nothing is known. Formulas in names are left inert."""
+    """Long form, a line a (row, metric, group); empty where nothing is known. Formulas in names are left inert.
+
+    rank_first, rank_last: within the row's track, among rows of its epsilon or a smaller one. name: of the kind that
+    the mean stands for, if it does.
+    """
     out = io.StringIO()
     lines = list(_records(board))
     names = [
@@ -115,6 +129,7 @@ def csv(board: Board) -> str:
         "mean",
         "low",
         "high",
+        "name",
     ]
     writer = csv_format.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
@@ -157,6 +172,7 @@ def _records(board: Board) -> Iterator[dict[str, Any]]:
                     "mean": _known(summary.mean[row, column]),
                     "low": _known(summary.low[row, column]),
                     "high": _known(summary.high[row, column]),
+                    "name": _name(ranked, row, column),
                 }
 
 
@@ -174,6 +190,7 @@ def _known(value: float) -> float | None:
 def to_json(board: Board) -> str:
     """All the board holds but single seeds and when it was made, as one JSON object; an infinite epsilon is null.
 
+    rank: within the row's track, among rows of its epsilon or a smaller one. name: of the kind a mean stands for.
     Equal results come to equal text.
     """
     standings = [
@@ -201,6 +218,7 @@ def _row(ranked: Ranked, row: int) -> dict[str, Any]:
             "low": _known(summary.low[row, column]),
             "high": _known(summary.high[row, column]),
         }
+        | ({"name": name} if (name := _name(ranked, row, column)) else {})
         for column in _columns(ranked)
         if (mean := _known(summary.mean[row, column])) is not None
     ]
@@ -267,7 +285,7 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
     gaps = gaps[np.isfinite(gaps)]
     mean = float(gaps.mean()) if len(gaps) else math.nan
     low, high, paired = None, None, "seeds"
-    if metric in WORST:  # a guarantee is shown as the worst of its seeds, and so are two compared
+    if worst(metric, ranked.metric(metric)):  # a guarantee is shown as the worst of its seeds, and so are two compared
         mean, paired = float(summary.mean[first, column] - summary.mean[second, column]), "worst"
         gaps = gaps[:0]
     if (
@@ -281,11 +299,13 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
     elif len(gaps) > 1:
         reach = float(stdtrit(len(gaps) - 1, (1 + CONFIDENCE) / 2) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
         low, high = mean - reach, mean + reach
-    reading = (
-        "worst of the seeds"
-        if paired == "worst" and mean
-        else _reading(ranked.metric(metric)["better"], mean, low, high)
-    )
+    names = (_name(ranked, first, column), _name(ranked, second, column))
+    if any(names):
+        reading = f"both {names[0]}" if mean == 0 else f"{names[0]} against {names[1]}"
+    elif paired == "worst" and mean:
+        reading = "worst of the seeds"
+    else:
+        reading = _reading(ranked.metric(metric)["better"], mean, low, high)
     return Difference(
         standing.task,
         standing.dataset,
@@ -299,6 +319,7 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
         high,
         paired,
         reading,
+        names,
     )
 
 

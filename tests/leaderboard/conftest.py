@@ -21,7 +21,14 @@ B = 400
 
 
 def metric(
-    name: str, title: str, family: str, better: str, unit: str = "", low: float | None = 0, high: float | None = 1
+    name: str,
+    title: str,
+    family: str,
+    better: str,
+    unit: str = "",
+    low: float | None = 0,
+    high: float | None = 1,
+    names: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -32,6 +39,7 @@ def metric(
         "unit": unit,
         "low": low,
         "high": high,
+        "names": list(names),
     }
 
 
@@ -64,7 +72,7 @@ TASK = {
         metric("epsilon_accounted", "accounted ε", "privacy", "lower", high=None),
         metric("epsilon_audited", "audited ε ≥", "privacy", "lower", high=None),
         metric("leakage_auc", "leakage AUC", "privacy", "lower"),
-        metric("rung", "backing", "privacy", "higher", high=3),
+        metric("rung", "backing", "privacy", "higher", high=3, names=("none", "claimed", "accounted", "verified")),
         metric("refuted", "refuted", "privacy", "lower"),
         metric("cpu_seconds", "CPU", "cost", "lower", "s", high=None),
         metric("peak_memory", "peak memory", "cost", "lower", "MiB", high=None),

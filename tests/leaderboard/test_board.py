@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fourfold.leaderboard.board import Board, selector
+from fourfold.leaderboard import dataset_page
+from fourfold.leaderboard.board import Board, build, selector
 from fourfold.leaderboard.standing import Row
 
 Make = Callable[..., Board]
@@ -83,6 +85,45 @@ def test_cells_of_another_draw_do_not_count(board_of: Make) -> None:
     board = board_of({"a": [0.5, 0.5], "b": [0.1, 0.1], "c": [0.9, 0.9]}, provenance=drawn)
     assert states(board) == {"a": "ranked", "b": "ranked", "c": "failed"}
     assert {failure.status for failure in board.standings[0].standing.failures} == {"other problem"}
+
+
+def test_a_row_competes_with_those_that_keep_its_own_budget(board: Board) -> None:
+    ranked = board.standings[1]
+    rank = dict(zip(ranked.titles, map(ranked.rank, range(len(ranked.titles))), strict=True))
+    assert [rank[f"dp-sgd-logistic ε={epsilon}"] for epsilon in (1, 3, 8)] == ["1", "1", "1"]
+    blind = [row for row, track in enumerate(ranked.tracks) if track == "blind" and ranked.rank(row)]
+    assert ranked.ranks[blind].max() == len(blind)  # the worst of all without a budget competes with the private too
+
+
+def test_each_budget_has_its_leaders(board: Board) -> None:
+    ranked = board.standings[1]
+    leaders = {(lead.track, lead.epsilon): [ranked.titles[row] for row in lead.rows] for lead in ranked.leaders}
+    assert leaders == {
+        ("blind", math.inf): ["lightgbm"],
+        ("blind", 1.0): ["dp-sgd-logistic ε=1"],
+        ("blind", 3.0): ["dp-sgd-logistic ε=3"],
+        ("blind", 8.0): ["dp-sgd-logistic ε=8"],
+        ("aware", math.inf): ["relaxed-equalized-odds"],
+    }
+
+
+def test_a_table_puts_first_the_budget_that_most_rows_have(board: Board) -> None:
+    ranked = board.standings[1]
+    assert ranked.epsilons == [math.inf, 1, 3, 8]
+    first = [row for row in ranked.order if ranked.tracks[row] == "blind" and ranked.rank(row)]
+    shown = [ranked.standing.rows[row].epsilon for row in first]
+    assert shown == sorted(shown, key=ranked.epsilons.index)
+
+
+def test_a_card_without_names_leaves_numbers(example: Any) -> None:
+    rows, task, methods = example
+    old = task | {"metrics": [{k: v for k, v in each.items() if k != "names"} for each in task["metrics"]]}
+    ranked = build(rows, {"fair-credit": old}, methods).standings[1]
+    row, column = ranked.titles.index("dp-sgd-logistic ε=3"), ranked.standing.column("rung")
+    assert column is not None
+    assert ranked.summary.mean[row, column] == 2
+    auc = ranked.standing.column("auc")
+    assert "<td>2.00</td>" in dataset_page.body(ranked, [auc, column], [""] * len(ranked.titles))
 
 
 def test_aware_methods_rank_among_themselves(board: Board) -> None:

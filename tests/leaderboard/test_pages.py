@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import sys
 from base64 import b64encode
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from fourfold.leaderboard import dataset_page, pages, ranking
-from fourfold.leaderboard.board import Board, Ranked
+from fourfold.leaderboard.board import Board, Ranked, spelled_rank
 from fourfold.leaderboard.text import difference
 
 PageOf = Callable[[Path, str], Path]
@@ -82,8 +83,10 @@ def titles(tab: Any) -> list[str]:
 
 
 def ranks(tab: Any) -> dict[str, str]:
+    """Of each row in view its rank and, where it has a budget, that: ``1–2 ε ≤ 3``."""
     lines = [line for line in tab.locator("#board tbody tr").all() if line.is_visible()]
-    return {line.locator("th a").inner_text(): line.locator("td.rank").inner_text() for line in lines}
+    told = {line.locator("th a").inner_text(): line.locator("td.rank").inner_text() for line in lines}
+    return {title: " ".join(rank.split()) for title, rank in told.items()}
 
 
 def drawn(tab: Any) -> Any:
@@ -133,14 +136,37 @@ def test_filters_hide_rows_and_only_the_budget_narrows_the_field(opened: Any, bo
     tab.select_option("#track", "")
     tab.select_option("#budget", label="ε ≤ 3")
     within = np.array([row.epsilon <= 3 for row in ranked.standing.rows])
-    assert ranks(tab) == python_ranks(ranked, within)
+    assert ranks(tab) == python_ranks(ranked, within, ceiling=3)
+    assert ranks(tab)["dp-sgd-logistic ε=1"] == "2 ε ≤ 3"
+    tab.select_option("#budget", label="any")
+    assert ranks(tab) == python_ranks(ranked, np.ones(len(within), bool))
+    assert ranks(tab)["dp-sgd-logistic ε=1"] == "1 ε ≤ 1"
 
 
-def python_ranks(ranked: Ranked, kept: np.ndarray) -> dict[str, str]:
+def python_ranks(ranked: Ranked, kept: np.ndarray, ceiling: float = math.inf) -> dict[str, str]:
     eligible = kept & np.array([state == "ranked" for state, _ in ranked.states])
-    found = ranking.rank_intervals(ranked.summary.beats, eligible, ranked.tracks)
-    spelled = ["—" if first == 0 else f"{first}" if first == last else f"{first}–{last}" for first, last in found]
-    return {ranked.titles[row]: spelled[row] for row in np.flatnonzero(kept)}
+    epsilons = np.array([row.epsilon if ceiling == math.inf else ceiling for row in ranked.standing.rows])
+    found = ranking.rank_intervals(ranked.summary.beats, eligible, ranked.tracks, epsilons)
+    spelled = [spelled_rank(first, last) for first, last in found]
+    budgets = [f" ε ≤ {epsilon:g}" if epsilon < math.inf else "" for epsilon in epsilons]
+    return {ranked.titles[row]: spelled[row] + budgets[row] if spelled[row] else "—" for row in np.flatnonzero(kept)}
+
+
+@browser
+def test_a_limit_on_a_kind_is_chosen_by_its_name(opened: Any, board: Board) -> None:
+    tab, ranked = opened("taiwan"), taiwan(board)
+    tab.click("#add-limit")
+    line = tab.locator("#limits li").last
+    line.locator("select").first.select_option(label=label(ranked, "rung"))
+    line.locator("select").last.select_option(label="accounted")
+    assert titles(tab) == [
+        ranked.titles[row] for row in ranked.order if math.isfinite(ranked.standing.rows[row].epsilon)
+    ]
+    assert label(ranked, "rung") not in tab.locator("#objective option").all_inner_texts()
+    backing = tab.locator("#comparison tr", has_text="backing")
+    tab.locator("#first").select_option(label="lightgbm")
+    tab.locator("#second").select_option(label="dp-sgd-logistic ε=3")
+    assert backing.locator("td").all_inner_texts() == ["none", "accounted", "—", "none against accounted"]
 
 
 @browser
@@ -169,7 +195,7 @@ def test_a_question_is_answered_within_its_limits_and_ranks_are_recomputed(
     assert ranks(tab) == python_ranks(ranked, kept)
 
     tab.locator("#objective").select_option(label=label(ranked, objective))
-    told = python_ranks(ranked, kept) if objective == "net_benefit_fair" else {}
+    told = python_ranks(ranked, kept, 1e9) if objective == "net_benefit_fair" else {}
     sign = 1 if ranked.metric(objective)["better"] == "higher" else -1
     for track in sorted(set(ranked.tracks[kept & ranked.sound])):
         rows = np.flatnonzero(kept & ranked.sound & (ranked.tracks == track))

@@ -72,6 +72,19 @@ def test_narrowing_the_field_is_the_same_as_ranking_what_is_left(replicates: np.
         assert (ranks[left] == alone).all()
 
 
+@unhurried
+@given(fields, st.data())
+def test_a_budget_is_shared_by_all_who_keep_it(replicates: np.ndarray, data: st.DataObject) -> None:
+    count = len(replicates)
+    epsilons = np.array(data.draw(st.lists(st.sampled_from([1.0, 3.0, np.inf]), min_size=count, max_size=count)))
+    beats, everybody = ranking.beats_by_replicates(replicates, True), np.ones(count, bool)
+    ranks = ranking.rank_intervals(beats, everybody, None, epsilons)
+    for epsilon in set(epsilons):
+        alone = ranking.rank_intervals(beats, epsilons <= epsilon)
+        own = epsilons == epsilon
+        np.testing.assert_array_equal(ranks[own], alone[own])
+
+
 def test_a_row_with_an_undefined_resample_beats_nothing() -> None:
     beats = ranking.beats_by_replicates(np.array([[9.0, np.nan], [1.0, 1.0], [0.0, 0.0]]), True)
     assert beats.tolist() == [[False] * 3, [False, False, True], [False] * 3]

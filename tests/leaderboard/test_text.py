@@ -117,6 +117,40 @@ def test_comparing_with_itself_is_equal(board: Board) -> None:
     assert {gap.reading for gap in text.compare(board, "logistic", "logistic").differences} == {"equal"}
 
 
+@pytest.fixture
+def told_of_backing(example: Any) -> Board:
+    """The example where a table shows what backs a claim."""
+    rows, task, methods = example
+    return build(rows, {"fair-credit": task | {"shown": [*task["shown"], "rung"]}}, methods)
+
+
+def test_a_kind_is_named_in_every_form(told_of_backing: Board) -> None:
+    head, row = (
+        next(line for line in text.markdown(told_of_backing).splitlines() if start in line)
+        for start in ("| Rank |", "dp-sgd-logistic ε=3 ")
+    )
+    assert row.split(" | ")[head.split(" | ").index("backing ↑")] == "accounted"
+    lines = csv.DictReader(io.StringIO(text.csv(told_of_backing)))
+    kinds = {(line["mean"], line["name"]) for line in lines if line["metric"] == "rung" and line["mean"]}
+    assert kinds == {("0.0", "none"), ("2.0", "accounted")}
+    whole = json.loads(text.to_json(told_of_backing))
+    scores = [score for row in whole["standings"][1]["rows"] for score in row["scores"]]
+    assert {(each["mean"], each["name"]) for each in scores if each["metric"] == "rung"} == {
+        (0.0, "none"),
+        (2.0, "accounted"),
+    }
+    assert all("name" not in each for each in scores if each["metric"] == "auc")
+    gaps = text.compare(told_of_backing, "lightgbm", "dp-sgd-logistic ε=3").differences
+    (gap,) = (each for each in gaps if (each.dataset, each.metric) == ("taiwan", "rung"))
+    assert (gap.difference, gap.names, gap.reading) == (-2.0, ("none", "accounted"), "none against accounted")
+
+
+def test_a_rank_within_a_budget_says_so_in_markdown(board: Board) -> None:
+    told = text.markdown(board)
+    assert "| 1 (ε ≤ 3) | dp-sgd-logistic ε=3 (blind) |" in told
+    assert "| 1 | lightgbm (blind) |" in told
+
+
 def test_an_unknown_row_gets_the_nearest_names(board: Board) -> None:
     with pytest.raises(ValueError, match="lightgbm-reweighed"):
         text.compare(board, "lightgbm-reweighted", "logistic")

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from fourfold.suite import registry
 from fourfold.suite.atomic import StoreError
+from fourfold.suite.campaign import task_card
 from fourfold.suite.cards import read_cards, write_card
 
 CARD = {"title": "Fair credit", "metrics": [{"name": "auc", "low": 0.0}], "doc": "façade"}
@@ -44,3 +46,12 @@ def test_a_name_cannot_leave_the_folder(tmp_path: Path) -> None:
         write_card(tmp_path, "task", "../../elsewhere", CARD)
     with pytest.raises(StoreError, match="names no card"):
         write_card(tmp_path, "tusk", "t-1", CARD)
+
+
+def test_a_task_card_carries_the_names_of_kinds(tmp_path: Path) -> None:
+    task = registry.task("dp-images")
+    write_card(tmp_path, "task", "dp-images-1", task_card(task))
+    metrics = {metric["name"]: metric for metric in read_cards(tmp_path).task["dp-images-1"]["metrics"]}
+    assert metrics["rung"]["names"] == ["none", "claimed", "accounted", "verified"]
+    assert metrics["sampling"]["names"][1] == "poisson"
+    assert metrics["accuracy"]["names"] == []
