@@ -104,19 +104,22 @@ function ranked(row, rank) {
   return [rankText(rank), ...(ceiling < Infinity ? [make("small", {}, `ε ≤ ${ceiling}`)] : [])];
 }
 
-function sortKey(row) {
-  if (state.sort === "rank") {
-    const rank = state.ranks.get(row);
-    return rank ? rank[0] * 1e5 + rank[1] : null;
+function sortKey(row, by) {
+  if (by === "rank" || by === "together") {
+    const rank = state.ranks.get(row), track = by === "together" ? data.tracks.indexOf(data.rows[row].track) : 0;
+    return rank ? track * 1e10 + rank[0] * 1e5 + rank[1] : null;
   }
-  return state.sort === "name" ? data.rows[row].title.toLowerCase() : data.value[state.sort][row];
+  return by === "name" ? data.rows[row].title.toLowerCase() : data.value[by][row];
 }
 
-// Order the rows; what is missing stands last, whichever way the others go.
+// Order the rows; what is missing stands last, whichever way the others go. Unless the reader says how, rows that a
+// budget ranks together stand by that rank, and else each beside those of its own budget.
 function arrange() {
   const order = data.rows.map((_, row) => row);
-  if (state.sort !== null) {
-    const keys = order.map(sortKey), way = state.falling ? -1 : 1;
+  const by = state.sort ?? (state.budget < Infinity && state.ranks.size ? "together" : null);
+  table.classList.toggle("sorted", by !== null);
+  if (by !== null) {
+    const keys = order.map(row => sortKey(row, by)), way = state.falling ? -1 : 1;
     order.sort((a, b) => keys[a] === keys[b] ? a - b : keys[a] === null ? 1 : keys[b] === null ? -1 : keys[a] < keys[b] ? -way : way);
   }
   body.append(...order.map(row => lines[row]));
@@ -126,7 +129,6 @@ function sortBy(head, key, better) {
   const again = state.sort === key;
   state.falling = again ? !state.falling : better === "higher";
   state.sort = key;
-  table.classList.add("sorted");
   for (const other of head.parentElement.cells) other.setAttribute("aria-sort", "none");
   head.setAttribute("aria-sort", state.falling ? "descending" : "ascending");
   arrange();

@@ -138,6 +138,7 @@ def test_filters_hide_rows_and_only_the_budget_narrows_the_field(opened: Any, bo
     within = np.array([row.epsilon <= 3 for row in ranked.standing.rows])
     assert ranks(tab) == python_ranks(ranked, within, ceiling=3)
     assert ranks(tab)["dp-sgd-logistic ε=1"] == "2 ε ≤ 3"
+    assert titles(tab) == ["dp-sgd-logistic ε=3", "dp-sgd-logistic ε=1", "boastful ε=1"]
     tab.select_option("#budget", label="any")
     assert ranks(tab) == python_ranks(ranked, np.ones(len(within), bool))
     assert ranks(tab)["dp-sgd-logistic ε=1"] == "1 ε ≤ 1"
