@@ -199,6 +199,8 @@ def _backed(
     spent = f"epsilon {accounted.epsilon:.4g} of {of.epsilon:g}, at delta {of.delta:g} ({accounted.accountant})"
     remedy = "add noise, or steps fewer: a row like this is refuted" if refuted else ""
     yield Finding("wrong" if refuted else "ok", "privacy", f"its ledger comes to {spent}; rung: {rung}", remedy)
+    if backed.untried:
+        yield Finding("wrong", "mechanism checks", backed.untried, "let fit bear any record of this shape and type")
     for name, verdict in backed.verdicts.items():
         remedy = "" if verdict.passed else "let records act through the curator alone: a row like this is refuted"
         yield Finding("ok" if verdict.passed else "wrong", f"check of {name}", verdict.said, remedy)

@@ -99,15 +99,15 @@ def back(
     if notes.whole:
         tried += [_some(ask, asked) for ask in others]
     rehearsed = visit(tried, Curation(replace(curation.secret, rehearsal=again)))
+    if rehearsed.status != "ok" or not rehearsed.evidence:
+        untried = f"the rehearsal did not come through: {rehearsed.reason}"
+        return protocol.Backed(seen.ledger, notes, coins, {}, False, untried)
     answers: Sequence[Sequence[npt.NDArray[np.float64]]] | None = None
-    second = None
-    if rehearsed.status == "ok" and rehearsed.evidence:
-        second = mechanism_checks.read(rehearsed.evidence, len(coins))
-        if notes.whole:
-            before = [each[_places(len(each), asked)] for each in seen.answers if each is not None]
-            answers = [before, [each for each in rehearsed.answers if each is not None]]
-    verdicts = mechanism_checks.verdicts(notes, second, answers, rehearsed.reason)
-    return protocol.Backed(seen.ledger, notes, coins, verdicts, False)
+    if notes.whole:
+        before = [each[_places(len(each), asked)] for each in seen.answers if each is not None]
+        answers = [before, [each for each in rehearsed.answers if each is not None]]
+    second = mechanism_checks.read(rehearsed.evidence, len(coins))
+    return protocol.Backed(seen.ledger, notes, coins, mechanism_checks.verdicts(notes, second, answers), False)
 
 
 def _places(queries: int, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -200,6 +200,8 @@ class Evaluator:
             seen.status, seen.reason = "invalid-output", f"the ledger is not one: {error}"
             return []
         seen.checks = {name: vars(verdict) for name, verdict in backed.verdicts.items()}
+        if backed.untried:
+            seen.checks["rehearsal"] = {"passed": False, "said": backed.untried}
         seen.ledger = backed.mechanisms
         return [*scored.scores, *task.examined(problem, seen.found, seen.answers), *private]
 

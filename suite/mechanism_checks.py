@@ -128,21 +128,18 @@ def garbled(train: Any, witness: int) -> Any:
     return dataclasses.replace(train, **changed)
 
 
-def verdicts(
-    notes: Notes, again: Notes | None, answers: Answered | None, why: str = ""
-) -> dict[str, Verdict]:
+def verdicts(notes: Notes, again: Notes, answers: Answered | None) -> dict[str, Verdict]:
     """The verdict of each of ``CHECKS`` on a fit.
 
-    notes, again: of the scored run, and of its rehearsal (None: it did not come through, for the reason ``why``).
-    answers: what both answered to the same queries, ask by ask, where the rehearsal went to the end.
+    notes, again: of the scored run, and of its rehearsal. answers: what both answered to the same queries, ask by ask,
+    where the rehearsal went to the end.
     """
-    failed = Verdict(False, f"the rehearsal did not come through: {why}")
     return {
         "ledger": ledger(notes),
-        "sensitivity": failed if again is None else sensitivity(notes, again),
+        "sensitivity": sensitivity(notes, again),
         "noise": noise(notes, again),
         "sampler": sampler(notes),
-        "chain": failed if again is None else chain(notes, again, answers),
+        "chain": chain(notes, again, answers),
     }
 
 

@@ -111,6 +111,7 @@ PRIVACY = (
         "1 where a check of the ledger's mechanisms passed: sensitivity, noise, sampler, chain of parameters, ledger.",
         low=0,
         high=1,
+        names=("failed", "passed"),
     ),
     Metric(
         "rung",
@@ -202,8 +203,8 @@ class Backed:
     """What the suite found of a run's mechanisms.
 
     ledger: what the method wrote down by itself. notes: its curator's, or None. coins: the white-box canaries'.
-    verdicts: of the mechanism checks, where the curator ran beside the method. verified: it ran in a process of the
-    suite's.
+    verdicts: of the mechanism checks, where the curator ran beside the method; untried: why they could not be
+    made there. verified: it ran in a process of the suite's.
     """
 
     ledger: Sequence[Mechanism]
@@ -211,6 +212,7 @@ class Backed:
     coins: npt.NDArray[np.bool_]
     verdicts: Mapping[str, Verdict]
     verified: bool
+    untried: str = ""
 
     @property
     def mechanisms(self) -> list[Mechanism]:

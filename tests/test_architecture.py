@@ -13,7 +13,7 @@ GUEST_SIDE = ("__init__", "method", "boundary", "evidence", "guest", "sandbox", 
 STORE = ("store", "layout", "cellfile", "bundle", "cards")
 ALLOWED = {
     "leaderboard": {"leaderboard", "suite.metrics", *(f"suite.{room}" for room in STORE)},
-    "baselines": {"suite"},
+    "baselines": {"tasks", "suite"},
     "tasks": {"tasks", "suite"},
 }
 LAYERS = (

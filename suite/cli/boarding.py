@@ -123,7 +123,8 @@ def _show(differences: "Sequence[Difference]") -> None:
             table.add_column(head, justify="left" if head in ("metric", "reading") else "right")
         for each in differences:
             if (each.task, each.dataset) == where:
-                numbers = (spelled(each.first), spelled(each.second), spelled(each.difference))
+                values = zip(each.names, (each.first, each.second), strict=True)
+                numbers = (*(name or spelled(value) for name, value in values), spelled(each.difference))
                 between = interval(each.low, each.high)
                 table.add_row(*map(Text, (each.title, *numbers, between, each.reading)))
         console.print(table)

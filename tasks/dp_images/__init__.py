@@ -33,22 +33,16 @@ class DPImages(Task):
     headline = "accuracy"
     shown = (
         "accuracy",
-        "nll",
-        "ece",
-        "pgd_accuracy",
-        "worst_class_accuracy",
-        "class_gap",
-        "class_gap_added",
-        "epsilon_claimed",
         "epsilon_accounted",
+        "rung",
         "epsilon_audited",
         "leakage_auc",
-        "rung",
+        "worst_class_accuracy",
+        "class_gap_added",
+        "pgd_accuracy",
         "cpu_seconds",
         "slowdown",
         "peak_memory",
-        "flops",
-        "latency_per_thousand",
     )
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "features": ("pixels", "scattering"),

@@ -2,7 +2,8 @@
 
 Order two, two scales, eight angles, with Morlet wavelets psi and a Gaussian phi (Bruna & Mallat 2013, "Invariant
 scattering convolution networks", sections 2.1 to 2.3), on the filters, the reflected border and the order of channels
-of kymatio's Scattering2D(J=2, L=8), which Tramer & Boneh 2021 train on.
+of kymatio's Scattering2D(J=2, L=8), which Tramer & Boneh 2021 train on. It is read at the middle of each 4 x 4 pixels,
+not at their first: so the features of a mirrored image are those of the image, its columns and angles mirrored.
 
 All transforms are products with small Fourier matrices, planes along the last axis: at the few dozen pixels of a side
 here, a matrix product is several times as fast as an FFT, and it can subsample and crop on its way.
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-VERSION = "1"
+VERSION = "2"
 """Rises whenever ``scatter`` returns other numbers; features kept on disk are named by it."""
 
 ANGLES = 8
@@ -150,9 +151,10 @@ def _bank(height: int, width: int, dtype: "torch.dtype", device: "torch.device")
 
 
 def _low_pass(side: int, kept: int) -> npt.NDArray[np.float64]:
-    """Convolution with phi along one axis of ``side`` pixels, read at each fourth of the ``kept`` within the border."""
+    """Convolution with phi along one axis of ``side`` pixels, read amid each four of the ``kept`` within the border."""
     sigma = 0.8 * 2
-    apart = np.arange(side) - (_BORDER + SHRINKS * np.arange(kept // SHRINKS)[:, None])
+    middles = _BORDER + (SHRINKS - 1) / 2 + SHRINKS * np.arange(kept // SHRINKS)
+    apart = np.arange(side) - middles[:, None]
     wrapped = apart[..., None] + side * np.arange(-2, 3)
     return np.exp(-(wrapped**2) / (2 * sigma**2)).sum(-1) / math.sqrt(2 * math.pi * sigma**2)
 

@@ -35,8 +35,9 @@ def by_fft(images, at_once=16):
         torch.tensor(np.stack([scattering._transfer(side, side, scale, k) for k in range(8)])).float()
         for scale in (0, 1)
     ]
-    bell = torch.exp(-(((torch.arange(side) + side // 2) % side - side // 2) ** 2) / (2 * 1.6**2)).double()
-    phi = torch.fft.fft2(torch.outer(bell, bell) / (2 * np.pi * 1.6**2)).real.float()
+    ahead = (torch.arange(side) + side // 2) % side - side // 2 + 1.5
+    bell = torch.exp(-(ahead**2) / (2 * 1.6**2)).double()
+    phi = torch.fft.fft2(torch.outer(bell, bell) / (2 * np.pi * 1.6**2)).to(torch.complex64)
     half = 4 * every_second(phi)
 
     def low(spectrum, transfer):

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 PRIVATE = {
-    "scattering_linear:ScatteringLinear": (2, 0.90), "scattering_linear:VerifiedScatteringLinear": (3, 0.90),
+    "scattering_heads:ScatteringLinear": (2, 0.90), "scattering_heads:VerifiedScatteringLinear": (3, 0.90),
+    "scattering_heads:WhitenedScatteringCNN": (2, 0.85),
     "cnn:TanhCNN": (2, 0.75), "cnn:VerifiedTanhCNN": (3, 0.75), "cnn:ScatteringCNN": (2, 0.75),
     "opacus_modes:OpacusHooks": (2, 0.75), "opacus_modes:OpacusGhost": (2, 0.75),
     "opacus_modes:OpacusHooksLinear": (2, 0.90), "opacus_modes:OpacusGhostLinear": (2, 0.90),
@@ -33,7 +34,7 @@ def test_a_private_method_keeps_its_rung(
 def test_without_privacy_it_is_more_accurate(
     scored: Callable[..., Any], value: Callable[..., float | None]
 ) -> None:
-    method = "scattering_linear:ScatteringLinear"
+    method = "scattering_heads:ScatteringLinear"
     private, twin = (value(scored(method, *epsilon), "accuracy") or 0 for epsilon in ((1.0,), ()))
     assert private < twin - 0.02
 
