@@ -20,7 +20,8 @@ class Request:
     """What a user asks for. Empty tasks, datasets or methods: all tasks, their embedded datasets, all their methods.
 
     seeds: the numbers of the draws to run on. epsilons: the budgets that private methods run at, the others at none;
-    empty: each task's own. time_limit: seconds a cell.
+    empty: each task's own. gpus: whether methods that ask for one are among those that nobody named. time_limit:
+    seconds a cell.
     """
 
     tasks: Sequence[str] = ()
@@ -28,6 +29,7 @@ class Request:
     methods: Sequence[str] = ()
     seeds: Sequence[int] = tuple(range(5))
     epsilons: Sequence[float] = ()
+    gpus: bool = True
     delta: float = 1e-5
     time_limit: float = 3600.0
     fairness_tolerance: float = 0.05
@@ -95,7 +97,8 @@ def _methods(request: Request, tasks: set[str]) -> list[tuple[Pack, tuple[tuple[
                     f"{pack.name} solves {pack.task}, which is not among the tasks asked for: "
                     f"{', '.join(sorted(tasks))}"
                 )
-    return chosen
+        return chosen
+    return [each for each in chosen if request.gpus or not each[0].get("gpus")]
 
 
 def check_declarations(task: Task, pack: Pack) -> None:

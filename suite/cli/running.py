@@ -146,12 +146,15 @@ def run(
 ) -> int:
     """Score methods: each cell of (task, dataset, method, budget, seed) that the results folder lacks.
 
-    The same command again goes on where it was stopped, and does nothing where nothing is missing.
+    The same command again goes on where it was stopped, and does nothing where nothing is missing. Of methods that
+    nobody named, those that ask for a GPU are left out where this machine has none and no cluster is given.
     """
     from fourfold.suite import plan
+    from fourfold.suite.devices import gpus
 
+    able = bool(orders["address"] or gpus())
     request = plan.Request(
-        tasks, datasets, methods, only or range(seeds), epsilons, time_limit=time_limit
+        tasks, datasets, methods, only or range(seeds), epsilons, gpus=able, time_limit=time_limit
     )
     return _score(request, Orders(**orders))
 
@@ -181,9 +184,7 @@ def submit(
         return USAGE
     for line in described(pack):
         options.say(line)
-    request = plan.Request(
-        [pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit
-    )
+    request = plan.Request([pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit)
     return _score(request, Orders(**orders))
 
 
