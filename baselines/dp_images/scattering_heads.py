@@ -112,7 +112,8 @@ class ScatteringLinear(Method):
         self.preparation = preparation(shape[:2], shape[2] if len(shape) == 3 else 1)
         curator = self.curator(train)
         curator.transform(prepared, self.preparation)
-        head = self.start(*curator.shapes[0], len(train.classes))
+        channels, positions = curator.shapes[0]
+        head = self.start(channels, positions, len(train.classes))
         noise = CLIP * curator.noise_multiplier(self.sample_rate, self.steps) / (self.sample_rate * curator.n)
         rate = self.learning_rate(noise, head["weight"].shape[1])
         self.head = descend(
