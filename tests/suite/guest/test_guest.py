@@ -44,6 +44,8 @@ def test_a_guest_sees_nothing_of_the_suite(
         "HOME",
         "TMPDIR",
         "PYTHONHASHSEED",
+        "MALLOC_MMAP_MAX_",
+        "MALLOC_TRIM_THRESHOLD_",
         "PYTHONDONTWRITEBYTECODE",
         "CUDA_VISIBLE_DEVICES",
         "NVIDIA_VISIBLE_DEVICES",
