@@ -8,7 +8,8 @@ SOURCES = $(shell find suite tasks baselines leaderboard -type f ! -name '*.pyc'
 .PHONY: run test lint bench clean
 
 run: $(VENV)/with-all
-	$(BIN)/fourfold run --seeds 3 --epsilon 3 --results results
+	$(BIN)/fourfold run --task fair-credit --seeds 3 --results results
+	$(BIN)/fourfold run --task dp-images --seeds 1 --epsilon 3 --results results
 	$(BIN)/fourfold board --results results
 
 test: $(VENV)/with-test
