@@ -104,21 +104,27 @@ def back(
         return protocol.Backed(seen.ledger, notes, coins, {}, False, untried)
     answers: Sequence[Sequence[npt.NDArray[np.float64]]] | None = None
     if notes.whole:
-        before = [each[_places(len(each), asked)] for each in seen.answers if each is not None]
+        pairs = zip(problem.asks, seen.answers, strict=True)
+        before = [each[_places(ask, asked)] for ask, each in pairs if each is not None]
         answers = [before, [each for each in rehearsed.answers if each is not None]]
     second = mechanism_checks.read(rehearsed.evidence, len(coins))
     return protocol.Backed(seen.ledger, notes, coins, mechanism_checks.verdicts(notes, second, answers), False)
 
 
-def _places(queries: int, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The queries that a rehearsal answers again: the first few, and those ``asked`` for."""
+def _places(ask: Ask, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The queries that a rehearsal answers again: the first few, and those ``asked`` for; all, where they hang together."""
+    queries = ask.want.shape[0] if ask.want else 0
+    if not getattr(ask.give, "private", ()):
+        return np.arange(queries)
     return np.union1d(np.arange(min(mechanism_checks.ANSWERS, queries)), asked)
 
 
 def _some(ask: Ask, asked: npt.NDArray[np.int64]) -> Ask:
     """The same ask about these queries alone."""
     assert ask.want is not None
-    places = _places(ask.want.shape[0], asked)
+    places = _places(ask, asked)
+    if not getattr(ask.give, "private", ()):
+        return ask
     give = replace(ask.give, **{name: getattr(ask.give, name)[places] for name in ask.give.private})
     return replace(ask, give=give, want=replace(ask.want, shape=(len(places), *ask.want.shape[1:])))
 
@@ -254,6 +260,7 @@ def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[st
         "log": seen.log,
         "ledger": [vars(mechanism) for mechanism in seen.ledger],
         "checks": seen.checks,
+        "faults": {str(ask): why for ask, why in seen.faults.items()},
     }
 
 

@@ -33,7 +33,7 @@ from fourfold.suite.evidence import Rehearsed, Secret
 from fourfold.suite.method import Budget, Mechanism, Method
 
 ORDER, READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"ORKDALSE")
-EVIDENCE, CALL, REPLY = (bytes([letter]) for letter in b"VCY")
+EVIDENCE, CALL, REPLY, FAULT = (bytes([letter]) for letter in b"VCYF")
 WARM, FORK, KILL = b"W", b"F", b"K"
 FORKED = struct.Struct("<q")
 """What the warm parent tells once it has forked: the guest's process id."""
@@ -165,7 +165,11 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
         elif verb == "model":
             answer = _model(method, record)
         else:
-            answer = boundary.encode({"answer": _plain(getattr(method, verb)(record), verb)})
+            try:
+                answer = boundary.encode({"answer": _plain(getattr(method, verb)(record), verb)})
+            except Exception as error:
+                _tell(error, answers, FAULT)  # The suite knows whether it may go on.
+                continue
         boundary.send(answers, ANSWER, answer)
         here = curators if order["access"] == "records" else []
         boundary.send(answers, LEDGER, json.dumps(told(method.ledger.mechanisms)).encode())
@@ -257,8 +261,11 @@ def told(mechanisms: Sequence[Mechanism]) -> list[list[Any]]:
     return [[to(value) for to, value in zip(types, astuple(each), strict=True)] for each in mechanisms]
 
 
-def _tell(error: BaseException, answers: int) -> None:
-    """Print an exception for the author, and send its kind, text and place to the suite."""
+def _tell(error: BaseException, answers: int, tag: bytes = ERROR) -> None:
+    """Print an exception for the author, and send its kind, text and place to the suite.
+
+    tag: ``ERROR`` as the guest's last words, ``FAULT`` where it stands ready for the next ask.
+    """
     text, kind = str(error), type(error).__name__
     if isinstance(error, MemoryError):
         traceback.clear_frames(error.__traceback__)  # Their variables are what filled the memory.
@@ -271,7 +278,7 @@ def _tell(error: BaseException, answers: int) -> None:
         sys.stdout.flush()
         traceback.print_exception(error)
     told = {"kind": kind, "text": text[:1000], "where": _where(error.__traceback__)}
-    boundary.send(answers, ERROR, json.dumps(told).encode())
+    boundary.send(answers, tag, json.dumps(told).encode())
 
 
 def _where(trace: TracebackType | None) -> str:

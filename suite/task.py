@@ -73,12 +73,13 @@ class Certificate:
 class Want:
     """The answer an ask must bring: a finite float array of this shape, each value within [low, high].
 
-    total: what each row of the last axis must sum to, within 1e-3; None: anything.
+    low, high: numbers, or arrays that broadcast to the shape. total: what each row of the last axis must sum to,
+    within 1e-3; None: anything.
     """
 
     shape: tuple[int, ...]
-    low: float = -math.inf
-    high: float = math.inf
+    low: "float | npt.NDArray[np.float64]" = -math.inf
+    high: "float | npt.NDArray[np.float64]" = math.inf
     total: float | None = None
 
 
@@ -86,12 +87,14 @@ class Want:
 class Ask:
     """One call of the method: ``verb`` is its name there, ``give`` the record of arrays it gets, ``want`` its answer.
 
-    ``fit`` also gets the budget and answers nothing.
+    ``fit`` also gets the budget and answers nothing. may_fail: where the method raises, or answers what is not wanted,
+    the answer is None and the next ask follows; a visit fails where all such asks do.
     """
 
     verb: str
     give: Any
     want: Want | None = None
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.pack import CURATED
 from fourfold.suite.task import Ask, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
-from fourfold.suite.watch import VisitError, Watch
+from fourfold.suite.watch import FaultError, VisitError, Watch
 
 _TOTAL_TOLERANCE = 1e-3
 
@@ -60,8 +60,8 @@ UNCURATED = Curation(Secret(0, np.zeros(0, np.bool_)))
 class Visit:
     """What came of it. status is one of ``cell.STATUSES``; reason says what, where and what to do.
 
-    start: seconds from the fork until the method stood ready. phases: an ask each; the last one of a visit that did not
-    end well is the ask it broke off in. peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
+    start: seconds from the fork until the method stood ready. faults: of each ask that failed and was let fail, by its
+    place, why. phases: an ask each; the last one of a visit that did not end well is the ask it broke off in. peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
     ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
     found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
     """
@@ -69,6 +69,7 @@ class Visit:
     status: str = "ok"
     reason: str = ""
     answers: list[np.ndarray | None] = field(default_factory=list)
+    faults: dict[int, str] = field(default_factory=dict)
     ledger: list[Mechanism] = field(default_factory=list)
     evidence: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
@@ -179,7 +180,8 @@ class _Meter:
             hands_over = self._begin(time_limit)
             before = energy.joules()
             for ask in asks:
-                result.answers.append(self._ask(ask))
+                result.answers.append(self._may_ask(ask) if ask.may_fail else self._ask(ask))
+            self._judge_faults(asks)
             after = energy.joules()
             if before is not None and after is not None and after >= before:  # The counter wraps around.
                 result.energy = after - before
@@ -205,6 +207,27 @@ class _Meter:
 
     def _used(self) -> float:
         return self._watch.usage.cpu() + (self._holder.cpu if self._holder else 0.0)
+
+    def _may_ask(self, ask: Ask) -> np.ndarray | None:
+        """``_ask``, or None where the method failed and can go on."""
+        try:
+            return self._ask(ask)
+        except _Refused as refused:
+            fault = refused
+        except FaultError as raised:
+            if raised.args[0] == "out-of-memory":
+                raise
+            self._phase(self._used())
+            fault = raised
+        self._result.faults[len(self._result.answers)] = f"{fault.args[0]}: {fault.args[1]}"
+        return None
+
+    def _judge_faults(self, asks: Sequence[Ask]) -> None:
+        """End the visit where every ask that might fail did."""
+        faults = self._result.faults
+        if faults and len(faults) == sum(ask.may_fail for ask in asks):
+            status, reason = min(faults.items())[1].split(": ", 1)
+            raise VisitError(status, f"it answered none of {len(faults)} asks; the first: {reason}")
 
     def _ask(self, ask: Ask) -> np.ndarray | None:
         self._verb, self._asked = ask.verb, time.monotonic()
@@ -263,22 +286,30 @@ def _most(want: Want | None) -> int:
     return 0 if want is None else 16 * math.prod(want.shape) + (1 << 16)
 
 
+class _Refused(VisitError):
+    """An answer is not what was wanted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("invalid-output", reason)
+
+
 def check(body: bytes, want: Want, verb: str) -> np.ndarray:
     """Decode an answer and hold it to what was wanted; ends the visit as ``invalid-output`` with what is wrong."""
     try:
         answer = boundary.numbers(body).astype(np.float64)
     except boundary.BoundaryError as error:
-        raise VisitError("invalid-output", f"{verb} did not return an array: {error}") from error
+        raise _Refused(f"{verb} did not return an array: {error}") from error
     if answer.shape == (*want.shape, 1):  # A column, as a frame or a classifier of one output gives it.
         answer = answer.reshape(want.shape)
     if answer.shape != want.shape:
-        raise VisitError(
-            "invalid-output",
-            f"{verb} returned shape {answer.shape} where {want.shape} was asked for: "
-            "one answer a query, in their order",
+        raise _Refused(
+            f"{verb} returned shape {answer.shape} where {want.shape} was asked for: one answer a query, in their order"
         )
     _refuse(~np.isfinite(answer), answer, verb, "that are not finite (NaN or infinity)")
-    _refuse((answer < want.low) | (answer > want.high), answer, verb, f"outside [{want.low:g}, {want.high:g}]")
+    outside = (answer < want.low) | (answer > want.high)
+    if outside.any():
+        low, high = (np.broadcast_to(bound, want.shape)[outside][0] for bound in (want.low, want.high))
+        _refuse(outside, answer, verb, f"outside [{low:g}, {high:g}]")
     if want.total is not None:
         sums = answer.sum(axis=-1)
         wrong = np.abs(sums - want.total) > _TOTAL_TOLERANCE
@@ -289,9 +320,8 @@ def check(body: bytes, want: Want, verb: str) -> np.ndarray:
 def _refuse(wrong: np.ndarray, answer: np.ndarray, verb: str, why: str, what: str = "values") -> None:
     if count := int(np.count_nonzero(wrong)):
         first = tuple(int(index) for index in np.argwhere(wrong)[0])
-        raise VisitError(
-            "invalid-output",
-            f"{verb} returned {count:,} of {answer.size:,} {what} {why}, such as {answer[first]:.6g} at {list(first)}",
+        raise _Refused(
+            f"{verb} returned {count:,} of {answer.size:,} {what} {why}, such as {answer[first]:.6g} at {list(first)}"
         )
 
 

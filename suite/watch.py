@@ -20,7 +20,7 @@ LOG_KEPT = 16 << 10
 """Bytes of what a method prints that are kept for its author: the first half and the last."""
 
 _LIMITS = {
-    guest.READY: 8, guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14,
+    guest.READY: 8, guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14, guest.FAULT: 1 << 14,
     guest.EVIDENCE: 1 << 30, guest.CALL: 1 << 29,
 }
 _LOOK = 0.1  # Seconds between two looks at the guest's memory.
@@ -33,6 +33,10 @@ _MORE_MEMORY = "use less, or declare more: memory = ... (GiB)"
 
 class VisitError(Exception):
     """A visit is over before its time; its arguments are the status and the reason."""
+
+
+class FaultError(VisitError):
+    """The method raised in an ask, and the guest stands ready for the next."""
 
 
 class Watch:
@@ -93,7 +97,7 @@ class Watch:
         while True:
             if (head := boundary.opened(self._incoming)) is not None:
                 tag, length = head
-                if tag not in (*wanted, guest.ERROR):
+                if tag not in (*wanted, guest.ERROR, guest.FAULT):
                     raise _broken(f"a frame {tag!r} came where {wanted[0]!r} was due")
                 allowed = max(limit if tag == wanted[0] else 0, _LIMITS.get(tag, 0))
                 if length > allowed:
@@ -110,8 +114,8 @@ class Watch:
             self._turn()
 
     def _checked(self, tag: bytes, body: bytes) -> bytes:
-        if tag == guest.ERROR:
-            raise VisitError(*_failure(body))
+        if tag in (guest.ERROR, guest.FAULT):
+            raise (FaultError if tag == guest.FAULT else VisitError)(*_failure(body))
         if self._outgoing:
             raise _broken("it answered before it had read what it was asked")
         return body

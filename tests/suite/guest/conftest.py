@@ -1,7 +1,7 @@
 """Guests for tests: methods written out as source, and run for real in guests that warm parents fork."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -61,8 +61,16 @@ def run(parents: Parents, tmp_path: Path, asks: tuple[Ask, ...]) -> Callable[...
     ``top`` is line 4 of its file, ``fit`` begins on line 7, and a ``fit`` of one line is followed by ``predict``.
     """
 
+    of_all = asks
+
     def run(
-        fit: str = FIT, predict: str = PREDICT, *, top: str = "", preload: tuple[str, ...] = (), **budget: Any
+        fit: str = FIT,
+        predict: str = PREDICT,
+        *,
+        top: str = "",
+        preload: tuple[str, ...] = (),
+        asks: Sequence[Ask] = of_all,
+        **budget: Any,
     ) -> Visit:
         body = [indent(dedent(each).strip("\n"), "    ") for each in (fit, predict)]
         file = tmp_path / "guest_method.py"
