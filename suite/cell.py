@@ -10,7 +10,7 @@ from typing import Any
 
 from fourfold.suite.method import Budget, Value
 
-PROTOCOL = "2"
+PROTOCOL = "3"
 """Rises when the guest, the boundary or the shared metrics change what a result means."""
 
 STATUSES = ("ok", "failed", "timeout", "out-of-memory", "invalid-output", "refused", "lost")

@@ -22,7 +22,7 @@ from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 from fourfold.suite.pack import Pack
-from fourfold.suite.task import Ask, Draw, Problem, Score, Task
+from fourfold.suite.task import Ask, Draw, Problem, Score, Task, Want
 from fourfold.suite.visit import Curation, Visit, visit_warm
 from fourfold.suite.warm import Parents
 
@@ -112,8 +112,8 @@ def back(
 
 
 def _places(ask: Ask, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The queries that a rehearsal answers again: the first few, and those ``asked`` for; all, where they hang together."""
-    queries = ask.want.shape[0] if ask.want else 0
+    """The queries that a rehearsal answers again: the first few and those ``asked`` for, or all, if they are one."""
+    queries = ask.want.answers if ask.want else 0
     if not getattr(ask.give, "private", ()):
         return np.arange(queries)
     return np.union1d(np.arange(min(mechanism_checks.ANSWERS, queries)), asked)
@@ -121,10 +121,10 @@ def _places(ask: Ask, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _some(ask: Ask, asked: npt.NDArray[np.int64]) -> Ask:
     """The same ask about these queries alone."""
-    assert ask.want is not None
-    places = _places(ask, asked)
     if not getattr(ask.give, "private", ()):
         return ask
+    assert isinstance(ask.want, Want)
+    places = _places(ask, asked)
     give = replace(ask.give, **{name: getattr(ask.give, name)[places] for name in ask.give.private})
     return replace(ask, give=give, want=replace(ask.want, shape=(len(places), *ask.want.shape[1:])))
 
@@ -162,7 +162,7 @@ class Evaluator:
         scores = []
         if seen.status == "ok":
             scores = self._scores(job, task, problem, seen, options, draw, curation, visit)
-        queries = sum(ask.want.shape[0] for ask in problem.asks if ask.want)
+        queries = sum(ask.want.answers for ask in problem.asks if ask.want)
         scores += protocol.cost_scores(seen, queries, problem.prepared)
         rows = _rows(cell, task, scores, seen)
         return Result(cell, seen.status, seen.reason, rows, _provenance(cell, seen, started, time.monotonic() - loaded))

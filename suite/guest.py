@@ -18,16 +18,18 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
-from types import TracebackType
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.random  # which numpy would otherwise import in each guest
 
-from fourfold.suite import boundary, sandbox, state
+from fourfold.suite import boundary, folder, sandbox, state
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Rehearsed, Secret
 from fourfold.suite.method import Budget, Mechanism, Method
@@ -41,7 +43,9 @@ REAPED = struct.Struct("<qdq")
 """What it tells once the guest and all it started are gone: exit status, CPU seconds, largest resident bytes."""
 
 
-_GIVEN: dict[str, tuple[str, ...]] = {"fit": ("train", "budget"), "model": ()}
+_GIVEN: dict[str, tuple[str, ...]] = {
+    "fit": ("train", "budget"), "model": (), "deidentify": ("source", "target", "policy"),
+}
 
 
 class AnswerError(TypeError):
@@ -166,7 +170,7 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
             answer = _model(method, record)
         else:
             try:
-                answer = boundary.encode({"answer": _plain(getattr(method, verb)(record), verb)})
+                answer = boundary.encode(_answered(method, verb, record, order["most"]))
             except Exception as error:
                 _tell(error, answers, FAULT)  # The suite knows whether it may go on.
                 continue
@@ -175,6 +179,19 @@ def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
         boundary.send(answers, LEDGER, json.dumps(told(method.ledger.mechanisms)).encode())
         if verb == "fit":
             boundary.send(answers, EVIDENCE, boundary.encode(here[0].account()) if here else b"")
+
+
+def _answered(method: Method, verb: str, record: Any, most: int) -> Any:
+    """What a method answers: an array, or, where it was given a folder, what it wrote into another."""
+    if not hasattr(record, "ends"):
+        return {"answer": _plain(getattr(method, verb)(record), verb)}
+    policy = SimpleNamespace(**{name: value for name, value in vars(record).items() if name not in folder.FIELDS})
+    with tempfile.TemporaryDirectory(dir=os.getcwd(), ignore_cleanup_errors=True) as place:
+        source, target = Path(place, "in"), Path(place, "out")
+        folder.unpack(record, source)
+        target.mkdir()
+        getattr(method, verb)(str(source), str(target), policy)
+        return folder.gather(target, most)
 
 
 def _curate(

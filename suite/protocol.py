@@ -169,6 +169,15 @@ COST = (
         low=0,
     ),
     Metric(
+        "throughput",
+        "answers a second",
+        "cost",
+        "higher",
+        "Answers for each second of processor time that all asks but fit took: predictions, forecasts or files.",
+        "1/s",
+        low=0,
+    ),
+    Metric(
         "parameters",
         "parameters",
         "cost",
@@ -310,11 +319,14 @@ def cost_scores(visit: Visit, queries: int, prepared: float) -> list[Score]:
             verbs[phase.verb] = verbs.get(phase.verb, 0.0) + getattr(phase, attribute)
         scores += [Score(metric, value, group=verb, n=1) for verb, value in verbs.items()]
         scores.append(Score(metric, sum(verbs.values()), n=1))
-    asked = sum(phase.wall for phase in visit.phases if phase.verb != "fit")
+    asking = [phase for phase in visit.phases if phase.verb != "fit"]
+    asked, used = sum(phase.wall for phase in asking), sum(phase.cpu for phase in asking)
+    whole = queries > 0 and visit.status == "ok"
     return [
         *scores,
         Score("peak_memory", visit.peak_memory / 2**20, n=1),
-        Score("latency_per_thousand", 1e6 * asked / queries if queries and visit.status == "ok" else None, n=queries),
+        Score("latency_per_thousand", 1e6 * asked / queries if whole else None, n=queries),
+        Score("throughput", queries / used if whole and used else None, n=queries),
         Score("parameters", visit.parameters, n=1),
         Score("energy", visit.energy, n=1),
     ]

@@ -74,26 +74,42 @@ class Want:
     """The answer an ask must bring: a finite float array of this shape, each value within [low, high].
 
     low, high: numbers, or arrays that broadcast to the shape. total: what each row of the last axis must sum to,
-    within 1e-3; None: anything.
+    within 1e-3; None: anything. counts: how many answers it counts as; None: its rows.
     """
 
     shape: tuple[int, ...]
     low: "float | npt.NDArray[np.float64]" = -math.inf
     high: "float | npt.NDArray[np.float64]" = math.inf
     total: float | None = None
+    counts: int | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many answers it counts as."""
+        return self.shape[0] if self.counts is None else self.counts
+
+
+@dataclass(frozen=True)
+class FolderWant:
+    """The folder an ask must bring: at most ``most`` bytes in files; of ``answers`` files, as the cost counts them."""
+
+    most: int
+    answers: int
 
 
 @dataclass(frozen=True)
 class Ask:
     """One call of the method: ``verb`` is its name there, ``give`` the record of arrays it gets, ``want`` its answer.
 
-    ``fit`` also gets the budget and answers nothing. may_fail: where the method raises, or answers what is not wanted,
-    the answer is None and the next ask follows; a visit fails where all such asks do.
+    ``fit`` also gets the budget and answers nothing. Where a folder is wanted, ``give`` has a ``Folder``'s fields among
+    its own: the method is called with the path of that folder, that of an empty one to fill, and what else was given.
+    may_fail: where the method raises, or answers what is not wanted, the answer is None and the next ask follows; a
+    visit fails where all such asks do.
     """
 
     verb: str
     give: Any
-    want: Want | None = None
+    want: Want | FolderWant | None = None
     may_fail: bool = False
 
 

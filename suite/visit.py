@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from fourfold.suite import boundary, energy, guest
+from fourfold.suite import boundary, energy, folder, guest
 from fourfold.suite.custody import Custody
 from fourfold.suite.evidence import Secret
+from fourfold.suite.folder import Folder
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.pack import CURATED
-from fourfold.suite.task import Ask, Want
+from fourfold.suite.task import Ask, FolderWant, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
 from fourfold.suite.watch import FaultError, VisitError, Watch
 
 _TOTAL_TOLERANCE = 1e-3
+_NAMES = 1 << 24
+"""The most bytes that the names of a folder's files take."""
 
 
 MODEL = 1 << 29
@@ -61,14 +64,15 @@ class Visit:
     """What came of it. status is one of ``cell.STATUSES``; reason says what, where and what to do.
 
     start: seconds from the fork until the method stood ready. faults: of each ask that failed and was let fail, by its
-    place, why. phases: an ask each; the last one of a visit that did not end well is the ask it broke off in. peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
+    place, why. phases: an ask each; the last one of a visit that did not end well is the ask it broke off in.
+    peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
     ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
     found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
     """
 
     status: str = "ok"
     reason: str = ""
-    answers: list[np.ndarray | None] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
     ledger: list[Mechanism] = field(default_factory=list)
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -146,6 +150,7 @@ def visit(
                 "budget": vars(budget),
                 "scratch": scratch,
                 "memory_limit": budget.memory_limit,
+                "most": max((ask.want.most for ask in asks if isinstance(ask.want, FolderWant)), default=0),
                 "verbs": sorted({"model" if custodied and ask.verb != "fit" else ask.verb for ask in asks}),
             }
             watch.say(guest.ORDER, json.dumps(order).encode())
@@ -208,7 +213,7 @@ class _Meter:
     def _used(self) -> float:
         return self._watch.usage.cpu() + (self._holder.cpu if self._holder else 0.0)
 
-    def _may_ask(self, ask: Ask) -> np.ndarray | None:
+    def _may_ask(self, ask: Ask) -> np.ndarray | Folder | None:
         """``_ask``, or None where the method failed and can go on."""
         try:
             return self._ask(ask)
@@ -229,7 +234,7 @@ class _Meter:
             status, reason = min(faults.items())[1].split(": ", 1)
             raise VisitError(status, f"it answered none of {len(faults)} asks; the first: {reason}")
 
-    def _ask(self, ask: Ask) -> np.ndarray | None:
+    def _ask(self, ask: Ask) -> np.ndarray | Folder | None:
         self._verb, self._asked = ask.verb, time.monotonic()
         if self._holder and ask.verb == "fit":
             self._holder.hold(private(ask.give))
@@ -240,6 +245,8 @@ class _Meter:
         self._phase(self._used())
         if ask.verb == "fit":
             self._evidence()
+        if isinstance(ask.want, FolderWant):
+            return _folder(body, ask.verb)
         return check(body, ask.want, ask.verb) if ask.want else None
 
     def _say(self, verb: str, give: Any, most: int) -> bytes:
@@ -281,8 +288,18 @@ def public(record: Any) -> Any:
     return dataclasses.replace(record, **{name: getattr(record, name)[:0] for name in getattr(record, "private", ())})
 
 
-def _most(want: Want | None) -> int:
+def _folder(body: bytes, verb: str) -> Folder:
+    """Read the folder that an ask brought; ends the visit as ``invalid-output`` where it is none."""
+    try:
+        return folder.read(boundary.fields(body))
+    except ValueError as error:
+        raise _Refused(f"{verb} did not leave a folder of files: {error}") from error
+
+
+def _most(want: Want | FolderWant | None) -> int:
     """The most bytes an answer may have: twice what was asked for, so that a wrong length can still be told."""
+    if isinstance(want, FolderWant):
+        return want.most + _NAMES
     return 0 if want is None else 16 * math.prod(want.shape) + (1 << 16)
 
 

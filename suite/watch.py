@@ -13,6 +13,7 @@ from typing import Self
 
 from fourfold.suite import boundary, guest
 from fourfold.suite.boundary import Bytes
+from fourfold.suite.folder import FolderError
 from fourfold.suite.usage import Usage
 from fourfold.suite.warm import Parent, Reaped
 
@@ -243,7 +244,7 @@ def _failure(body: bytes) -> tuple[str, str]:
     place = f" (at {where})" if where else ""
     if kind == "MemoryError" or "can't allocate memory" in text or "bad_alloc" in text:
         return "out-of-memory", f"{kind}: {text}{place}; {_MORE_MEMORY}"
-    if kind == guest.AnswerError.__name__:
+    if kind in (guest.AnswerError.__name__, FolderError.__name__):
         return "invalid-output", text
     return "failed", f"{kind}: {text}{place}"
 

@@ -43,7 +43,7 @@ def test_the_name_people_read_does_not():
 
 
 def test_the_identity_is_the_same_on_every_machine_and_day():
-    assert CELL.id == "344e94c0dbd29c7348804a370dc735664413ade05a238c71dd61aee874f77ae4"
+    assert CELL.id == "d15921e7cae489bd65fe2d6425e5831e0db2cbbe150a85eee285d04e8e039bf3"
     assert Cell(*[getattr(CELL, field.name) for field in dataclasses.fields(Cell)]).id == CELL.id
 
 
