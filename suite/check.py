@@ -9,6 +9,7 @@ import numpy as np
 
 from fourfold.suite import evaluate, plan, registry
 from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
+from fourfold.suite.folder import Folder
 from fourfold.suite.method import Budget, Value
 from fourfold.suite.metrics import accountant
 from fourfold.suite.pack import Pack, PackError
@@ -132,6 +133,9 @@ def _ran(seen: Visit) -> Iterator[Finding]:
             if answer is not None
         ]
         yield Finding("ok", "answers", "; ".join(shapes))
+        for place, why in seen.faults.items():
+            said = f"ask {place + 1} of {len(seen.answers)}, {seen.phases[place].verb}: {why}"
+            yield Finding("wrong", "answers", said, "answer every ask: one that fails is scored as guessed")
     spent = ", ".join(f"{phase.verb} {phase.cpu:.2f} s CPU ({phase.wall:.2f} s)" for phase in seen.phases)
     yield Finding(
         "ok",
@@ -142,7 +146,9 @@ def _ran(seen: Visit) -> Iterator[Finding]:
         yield Finding("note", "printed", seen.log.strip()[-_LOG:])
 
 
-def _shape(answer: np.ndarray) -> str:
+def _shape(answer: np.ndarray | Folder) -> str:
+    if isinstance(answer, Folder):
+        return f"{len(answer.paths)} files of {len(answer.data):,} bytes"
     return f"{answer.shape}, from {answer.min():.4g} to {answer.max():.4g}" if answer.size else f"{answer.shape}"
 
 
@@ -156,8 +162,9 @@ def _answered(first: Visit, second: Visit) -> Iterator[Finding]:
             "let nothing but budget.seed decide what happens",
         )
         return
-    pairs = [(a, b) for a, b in zip(first.answers, second.answers, strict=True) if a is not None and b is not None]
-    apart = max((float(np.max(np.abs(a - b), initial=0.0)) for a, b in pairs), default=0.0)
+    both = zip(first.answers, second.answers, strict=True)
+    pairs = [(_numbers(a), _numbers(b)) for a, b in both if a is not None and b is not None]
+    apart = max((_apart(a, b) for a, b in pairs), default=0.0)
     if apart:
         yield Finding(
             "note",
@@ -169,6 +176,14 @@ def _answered(first: Visit, second: Visit) -> Iterator[Finding]:
         yield Finding("ok", "determinism", "two runs with one seed answer the same")
     if all(np.ptp(a) == 0 for a, _ in pairs if a.size):
         yield Finding("note", "answers", "it gives every query the same answer; on the board that is worth nothing")
+
+
+def _numbers(answer: np.ndarray | Folder) -> np.ndarray:
+    return answer.data if isinstance(answer, Folder) else answer
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0)) if a.shape == b.shape else math.inf
 
 
 def _backed(
