@@ -151,7 +151,7 @@ class Ranked:
 
     def rank(self, row: int) -> str:
         """``1–3``, ``2``, or '' for a row that is not ranked."""
-        return spelled_rank(*self.ranks[row])
+        return spelled_rank(*self.ranks[row].tolist())
 
     def among(self, track: str, epsilon: float) -> str:
         """Which rows compete for a rank: ``blind, ε ≤ 3``; '' where it is all there are."""

@@ -1,45 +1,14 @@
-"""The plot of two metrics against each other, with its front: a Vega specification, and Vega itself as a script.
+"""The plot of two metrics against each other, with its front: a Vega specification.
 
 The page fills in data and axes. Colours are the page's own CSS variables, so that one figure serves light and dark.
 """
 
-import gzip
-import subprocess
-import sys
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 700, 400
 
 Spec = dict[str, Any]
-
-
-def begin_bundle() -> "subprocess.Popen[bytes]":
-    """Start making the bundle in a process of its own, because it takes as long as writing hundreds of pages."""
-    command = [sys.executable, "-c", "from fourfold.leaderboard import figure; print(figure.bundle())"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def finish_bundle(process: "subprocess.Popen[bytes]") -> str:
-    """Wait for the bundle. Raises RuntimeError where it could not be made."""
-    script, told = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"Vega could not be bundled: {told.decode(errors='replace').strip()[-2000:]}")
-    return script.decode().rstrip("\n")
-
-
-def bundle() -> str:
-    """Vega, its expression interpreter and its embedder as one script that sets ``window.vegaEmbed`` alone."""
-    import vl_convert
-
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
-    return f'(() => {{"use strict";{script}\n}})();'
-
-
-def packed(script: str) -> str:
-    """A script, compressed (gzip) and spelled in base64: 0.4 MB in a page instead of 0.9."""
-    return b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode()
 
 
 def template() -> Spec:

@@ -37,7 +37,7 @@ def render(board: Board, out: str | Path) -> list[Path]:
     environment = _environment()
     from markupsafe import Markup
 
-    from fourfold.leaderboard import dataset_page, figure, method_page
+    from fourfold.leaderboard import dataset_page, method_page, vega
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ def render(board: Board, out: str | Path) -> list[Path]:
         for each in board.standings
     }
     methods = {method: page_name(*method) for method in method_page.places(board)}
-    with figure.begin_bundle() as process:
+    with vega.bundling() as bundled:
         index = write("index.html", "index", _index(board, datasets, methods))
         of_methods = [write(methods[method], "method", view) for method, view in method_page.views(board, datasets)]
         views = [dataset_page.view(ranked, _links(ranked, methods)) for ranked in board.standings]
-        script = figure.finish_bundle(process)
-    vega = {"packed_bundle": Markup(figure.packed(script)), "bundle_hash": _hash(script)}
-    of_datasets = [write(name, "dataset", view | vega) for name, view in zip(datasets.values(), views, strict=True)]
+        script = bundled()
+    bundle = {"packed_bundle": Markup(vega.packed(script)), "bundle_hash": _hash(script)}
+    of_datasets = [write(name, "dataset", view | bundle) for name, view in zip(datasets.values(), views, strict=True)]
     return [index, *of_datasets, *of_methods]
 
 

@@ -19,6 +19,7 @@ from fourfold.leaderboard.summary import worst
 FAMILIES = ("accuracy", "fairness", "privacy", "cost")
 DECIMALS = ("%.3f", "%.2f", "%.1f")
 BOUNDED, APART, LEFT_OUT = len(DECIMALS), -1, -2
+ANY = -1
 
 Head = tuple[int, str, str, str]
 """Column, family and heading of a line, and what stands for an interval where there is none."""
@@ -27,7 +28,8 @@ Head = tuple[int, str, str, str]
 def writer(ranked: Ranked) -> Callable[[int], Markup]:
     """What writes the lines of one row of a standing. All that rows share is prepared here, once.
 
-    Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template.
+    Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template; of the lines apart many
+    are equal, such as those that name a kind.
     """
     standing, summary, heads = ranked.standing, ranked.summary, _heads(ranked)
     order = [column for column, *_ in heads]
@@ -40,12 +42,17 @@ def writer(ranked: Ranked) -> Callable[[int], Markup]:
     def template(kinds: bytes, counts: bytes) -> tuple[str, npt.NDArray[np.int64], list[tuple[int, int]]]:
         return _template(heads, np.frombuffer(kinds, np.int8), np.frombuffer(counts, np.int64), len(standing.seeds))
 
+    @lru_cache(maxsize=1024)
+    def apart(row: int, line: int, numbers: bytes, count: int) -> str:
+        return _line_apart(ranked, row, heads[line], np.frombuffer(numbers).tolist(), count)
+
     def written(row: int) -> Markup:
         text, taken, others = template(kinds[row].tobytes(), counts[row].tobytes())
         values = numbers[row].take(taken).tolist()
         for place, line in others:
-            known = numbers[row, line * width : (line + 1) * width].tolist()
-            values[place] = _line_apart(ranked, row, heads[line], known, int(counts[row, line]))
+            known = numbers[row, line * width : (line + 1) * width]
+            whose = row if np.isnan(known[0]) else ANY  # only why there is no value is a row's own
+            values[place] = apart(whose, line, known.tobytes(), int(counts[row, line]))
         return Markup(text % tuple(values))
 
     return written

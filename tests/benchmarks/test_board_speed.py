@@ -1,7 +1,8 @@
 """Ranking and rendering a large board: 300 methods on 40 datasets, 5 seeds each, 60,000 cells in all.
 
 Run with ``pytest tests/benchmarks/test_board_speed.py --benchmark-only``. The table of rows is in memory beforehand,
-as the store's reader gives it; ranking is the clustered paired bootstrap with all pairs, rendering every page.
+as the store's reader gives it; ranking is the clustered paired bootstrap with all pairs, rendering every page. Vega is
+bundled once a version and kept in the user's cache folder: where it is not there yet, the first round bundles it.
 """
 
 from pathlib import Path
