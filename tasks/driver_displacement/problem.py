@@ -1,5 +1,6 @@
 """What driver-displacement asks of a method: one fit, then a forecast from every origin in turn."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from fourfold.suite.task import Answers, Ask, Draw, Problem, Want
 from fourfold.tasks.driver_displacement.origins import Vintages, windows
 from fourfold.tasks.driver_displacement.panel import QUANTILES, TARGETS, Floats, Panel
-from fourfold.tasks.driver_displacement.records import NOBODY, Records, draw_canaries, recorded
+from fourfold.tasks.driver_displacement.records import NOBODY, Records, cleared, draw_canaries, recorded
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Query, Train, Window
 from fourfold.tasks.driver_displacement.workers import RECORDED
 from fourfold.tasks.driver_displacement.worlds import HIDDEN, PublicWorlds, hidden_windows
@@ -36,7 +37,7 @@ def draw(data: Vintages | PublicWorlds, secret: Draw, *, small: bool = False) ->
 def _simulated(data: PublicWorlds, secret: Draw, small: bool) -> Problem:
     """Hidden worlds and the exhibit, by origin; the records of those who lost a job in them, and canaries among them.
 
-    A canary is a worker who is recorded to have lost a job in a place of a hidden world where nobody else was; a secret
+    A canary is a worker who is recorded to have lost a job in a place of a hidden world where nobody else is; a secret
     coin puts each in or leaves it out. None is in the exhibit, whose forecasts are published.
     """
     public = data.training[: SMALL if small else None]
@@ -44,7 +45,7 @@ def _simulated(data: PublicWorlds, secret: Draw, small: bool) -> Problem:
     found = tuple(sorted((*drawn, data.exhibit), key=lambda window: window.origin))
     real = recorded(found)
     canary, workers = draw_canaries(found, real, secret.rng("canaries"))
-    coin = secret.rng("coins").random(len(canary)) < 0.5
+    coin, real = secret.rng("coins").random(len(canary)) < 0.5, cleared(real, canary)
     everybody = real.joined(workers.chosen(np.flatnonzero(coin)))
     mixed = secret.rng("mix").permutation(everybody.n)
     fit = _train(public, found[0], TARGETS, everybody.chosen(mixed))
@@ -83,7 +84,7 @@ def _predict(window: Window, targets: tuple[str, ...], world: int) -> Ask:
     )
     low = np.array([0.0 if target == "headcount" else -np.inf for target in targets]).reshape(1, -1, 1, 1)
     shape = (n, len(targets), window.horizon, len(QUANTILES))
-    return Ask("predict", query, Want(shape, low), may_fail=True)
+    return Ask("predict", query, Want(shape, low, counts=math.prod(shape[:-1])), may_fail=True)
 
 
 def _stacked(tables: Mapping[str, Floats], shape: tuple[int, ...]) -> Floats:

@@ -11,9 +11,11 @@ from fourfold.tasks.driver_displacement.simulator import World
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 
 CANARY_SHARE = 0.01
-"""Canaries are at most this share of the records."""
+"""Canaries are at most this share of the workers recorded."""
 CANARIES = 30
 """Canaries of one world at most."""
+CLEARED = 10
+"""A canary is alone in its place: that many others at most are left out of the records there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +69,27 @@ def recorded(windows: Sequence[Window]) -> Records:
 def draw_canaries(
     windows: Sequence[Window], real: Records, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], Records]:
-    """Draw places where nobody is recorded to have lost a job, (k, 2) [window, place], and a canary for each.
+    """Draw places where few are recorded to have lost a job, (k, 2) [window, place], and a canary for each.
 
-    Only in windows that are scored; at most CANARIES of one, and CANARY_SHARE of all records. A canary resembles some
-    other recorded worker, and has not found work again.
+    Only in windows that are scored; at most CANARIES of one, in the places of the fewest, and CANARY_SHARE of all
+    records. A canary resembles some other recorded worker, and has not found work again.
     """
     cells: list[npt.NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     for number, window in enumerate(windows):
         n = len(window.seen.series)
-        empty = np.setdiff1d(np.arange(n), real.place[real.world == number]) if window.scored else np.arange(0)
-        places = np.sort(rng.permutation(empty)[:CANARIES])
+        count = np.bincount(real.place[real.world == number], minlength=n)
+        order = np.lexsort((rng.random(n), count))
+        places = np.sort(order[: min(CANARIES, np.count_nonzero(count <= CLEARED))] if window.scored else order[:0])
         cells.append(np.stack([np.full(len(places), number), places], axis=1))
     drawn = np.concatenate(cells)
     drawn = drawn[np.sort(rng.permutation(len(drawn))[: int(CANARY_SHARE * real.n)])]
     return drawn, _alike(windows, drawn, real, rng)
+
+
+def cleared(real: Records, cells: npt.NDArray[np.int64]) -> Records:
+    """The records but for those in these cells (k, 2) [window, place], whatever the coins of their canaries say."""
+    taken = np.isin(real.world.astype(np.int64) * 2**16 + real.place, cells[:, 0] * 2**16 + cells[:, 1])
+    return real.chosen(np.flatnonzero(~taken))
 
 
 def _alike(

@@ -15,7 +15,7 @@ from fourfold.tasks.driver_displacement import worlds
 from fourfold.tasks.driver_displacement.origins import Plan, Vintages, windows
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Panel
 from fourfold.tasks.driver_displacement.problem import SMALL, draw
-from fourfold.tasks.driver_displacement.records import CANARIES, CANARY_SHARE, draw_canaries, recorded
+from fourfold.tasks.driver_displacement.records import CANARIES, CANARY_SHARE, CLEARED, cleared, draw_canaries, recorded
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 from fourfold.tasks.driver_displacement.workers import RECORDED
 
@@ -116,6 +116,7 @@ def test_a_real_problem_is_one_fit_and_a_forecast_from_each_origin(loaded, name,
     assert [ask.verb for ask in asked] == ["predict"] * count
     assert all(ask.may_fail for ask in asked)
     assert asked[0].want.shape == shape
+    assert asked[0].want.answers == np.prod(shape[:-1])
     assert (np.broadcast_to(asked[0].want.low, shape) == 0).all()
     ends = [len(ask.give.headcount[0]) for ask in asked]
     assert ends == sorted(ends)
@@ -221,23 +222,37 @@ def test_records_are_the_displaced_stock_up_to_the_recorded_share(problem):
     for number, window in enumerate(hidden["windows"]):
         canaries = np.bincount(placed[placed[:, 0] == number, 1], minlength=204)
         found = stock(problem, number) - canaries
-        displaced = window.truth.displaced[:, window.origin - LABEL_LAG]
+        displaced = window.truth.displaced[:, window.origin - LABEL_LAG].copy()
         assert (found <= displaced).all()
+        everywhere = hidden["canary"][hidden["canary"][:, 0] == number, 1]
+        assert (found[everywhere] == 0).all()
+        displaced[everywhere] = 0
         spread = np.sqrt(displaced.sum() * RECORDED * (1 - RECORDED))
         assert abs(found.sum() - RECORDED * displaced.sum()) < 5 * spread
 
 
-def test_canaries_are_few_each_alone_in_a_place_without_a_loss(public):
-    for seed in range(4):
-        hidden = draw(public, secret(seed), small=True).answers.hidden
-        found, canary = hidden["windows"], hidden["canary"]
-        real = recorded(found)
-        assert 0 < len(canary) <= CANARY_SHARE * real.n
-        assert len(np.unique(canary, axis=0)) == len(canary)
-        taken = set(zip(real.world.tolist(), real.place.tolist(), strict=True))
-        assert not taken & set(map(tuple, canary.tolist()))
-        assert all(found[window].scored for window in canary[:, 0])
-        assert np.bincount(canary[:, 0]).max() <= CANARIES
+def test_canaries_are_few_in_places_of_few_losses(problem):
+    found, canary = problem.answers.hidden["windows"], problem.answers.hidden["canary"]
+    real = recorded(found)
+    assert 0 < len(canary) <= CANARY_SHARE * real.n
+    assert len(np.unique(canary, axis=0)) == len(canary)
+    assert all(found[window].scored for window in canary[:, 0])
+    for number, window in enumerate(found):
+        count = np.bincount(real.place[real.world == number], minlength=204)
+        places = canary[canary[:, 0] == number, 1]
+        few = np.count_nonzero(count <= CLEARED) if window.scored else 0
+        assert len(places) == min(CANARIES, few)
+        assert np.array_equal(np.sort(count[places]), np.sort(count)[: len(places)])
+
+
+def test_a_canary_is_alone_in_its_place(problem):
+    hidden, train = problem.answers.hidden, problem.asks[0].give
+    real = recorded(hidden["windows"])
+    left = cleared(real, hidden["canary"])
+    taken = set(zip(left.world.tolist(), left.place.tolist(), strict=True))
+    assert not taken & set(map(tuple, hidden["canary"].tolist()))
+    assert left.n + hidden["coin"].sum() == train.n
+    assert real.n - left.n <= CLEARED * len(hidden["canary"])
 
 
 def test_of_few_records_fewer_are_canaries(public):
