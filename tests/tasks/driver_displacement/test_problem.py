@@ -283,9 +283,9 @@ def test_coins_are_fair_and_of_each_seed_its_own(public):
     assert stats.binomtest(int(every.sum()), len(every)).pvalue > 1e-3
 
 
-def test_the_key_and_the_seed_decide_everything(public, problem):
-    again, other_seed, other_key = (
-        draw(public, secret()), draw(public, secret(1)), draw(public, secret(key=KEY[::-1])))
+def test_the_key_and_the_seed_decide_everything(public):
+    problem, again, other_seed, other_key = (
+        draw(public, drawn, small=True) for drawn in (secret(), secret(), secret(1), secret(key=KEY[::-1])))
     assert [crossing(ask) for ask in problem.asks] == [crossing(ask) for ask in again.asks]
     assert np.array_equal(problem.answers.hidden["coin"], again.answers.hidden["coin"])
     for other in (other_seed, other_key):
