@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.tasks.driver_displacement import luck
+
 Singles = npt.NDArray[np.float32]
 
 WEEKS = 52.18
@@ -24,7 +26,7 @@ _LOG_SCALE, _BY_DECADE, _BY_INSURED, _BY_LOG_WAGE = 2.341, 0.142, 1.295, -0.258
 """Of its scale in weeks, by the same fit: at age 40, uninsured, mean log wage; a decade older; insured; log wage."""
 _BY_POINT, _MCCALL_UNEMPLOYMENT = 0.04, 7.5
 """More log weeks for a point of unemployment; assumed. The mean of McCall's states, from which it counts."""
-_MEAN_LOG_WAGE = 10.6
+_MEAN_LOG_WAGE = 10.59
 """Of displaced drivers, who stand where McCall's workers stand by their own mean."""
 
 _INSURED = np.array([0.68, 0.68, 0.20, 0.68], dtype=np.float32)
@@ -32,7 +34,7 @@ _INSURED = np.array([0.68, 0.68, 0.20, 0.68], dtype=np.float32)
 _BENEFIT, _MAXIMUM, _BENEFIT_WEEKS = 0.44, 480.0, 26.0
 """Of the weekly wage (McCall 1995, mean replacement rate), at most $480 a week, for 26 weeks; these two are assumed."""
 
-_SCAR, _SCAR_BY_POINT, _RECOVERY = 0.085, 0.04, 15.0
+_SCAR, _SCAR_BY_POINT, _RECOVERY = 0.155, 0.06, 15.0
 """Share of earnings lost at first after re-employment where unemployment is 5 %, more for each point, and the years in
 which it falls to 1/e. With the weeks out of work these cost 1.4 years of earnings below 6 % of unemployment and 2.8
 above 8 % (Davis and von Wachter 2011)."""
@@ -49,7 +51,7 @@ _SEARCH = 1.25
 _GAIN, _FADE = 0.09, 10.0
 """Share of former pay gained by a completed course, gone in equal steps after 10 years (Hyman 2018); the first assumed,
 between several hundred dollars a quarter (Heinrich et al. 2013) and $10,000 a year (Hyman 2018)."""
-_TRANSFER = np.array([1.0, 1.25, 1.5, 0.7], dtype=np.float32)
+_TRANSFER = np.array([1.0, 1.25, 1.5, 1.1], dtype=np.float32)
 """The gain of each occupation over that of heavy trucks; assumed."""
 
 
@@ -75,18 +77,20 @@ class Outcome:
 
 def outcomes(rng: np.random.Generator, person: Person) -> Outcome:
     """Draw the luck of each worker once, and what it makes of them untrained and trained."""
-    m = len(person.age)
-    insured = rng.random(m, dtype=np.float32) < _INSURED[person.occupation]
-    completes = rng.random(m, dtype=np.float32) < _COMPLETION
-    luck = rng.standard_exponential(m, dtype=np.float32)
-    scar = _scar(person, rng.standard_normal(m, dtype=np.float32))
-    gain = np.where(completes, _gain(person), np.float32(0))
+    bits = luck.bits(rng, 4, len(person.age))
+    insured = luck.chance(bits[0], _INSURED.take(person.occupation))
+    completes = luck.chance(bits[1], _COMPLETION)
+    hazard = luck.exponential(bits[2])
+    scar = _scar(person, luck.normal(bits[3]))
+    gain = completes * _gain(person)
     scale = search_scale(person, insured)
-    weeks = np.stack([weeks_untrained(luck, scale), weeks_trained(luck, scale, completes)])
+    weeks = np.stack([weeks_untrained(hazard, scale), weeks_trained(hazard, scale, completes)])
     benefit = np.minimum(_BENEFIT * person.wage / WEEKS, _MAXIMUM) * insured
     return Outcome(
         weeks=weeks,
-        earnings=np.stack([earnings(person, weeks[0], scar), earnings(person, weeks[1], scar, gain)]),
+        earnings=np.stack(
+            [earnings(person, weeks[0], scar), earnings(person, weeks[1], scar) + added(person, weeks[1], gain)]
+        ),
         unemployment_insurance=benefit * np.minimum(weeks, np.float32(_BENEFIT_WEEKS)),
         kept=np.stack([kept(weeks[0], scar), kept(weeks[1], scar, gain)]),
     )
@@ -103,16 +107,17 @@ def search_scale(person: Person, insured: npt.NDArray[np.bool_]) -> Singles:
     )
 
 
-def weeks_untrained(luck: Singles, scale: Singles) -> Singles:
-    """Weeks without work at which the cumulative hazard (w / scale)^shape reaches each worker's luck ~ Exp(1)."""
-    return scale * luck ** np.float32(1 / SHAPE)
+def weeks_untrained(hazard: Singles, scale: Singles) -> Singles:
+    """Weeks without work (m,) at which the cumulative hazard (w / scale)^shape is each worker's ``hazard``."""
+    return scale * hazard ** np.float32(1 / SHAPE)
 
 
-def weeks_trained(luck: Singles, scale: Singles, completes: npt.NDArray[np.bool_]) -> Singles:
+def weeks_trained(hazard: Singles, scale: Singles, completes: npt.NDArray[np.bool_]) -> Singles:
     """The same where search is slower during the course and, if it is completed, faster after it."""
-    by_end = (np.float32(COURSE * WEEKS) / scale) ** np.float32(SHAPE)
-    after = by_end + (luck - _LOCK_IN * by_end) / np.where(completes, np.float32(_SEARCH), np.float32(1))
-    return scale * np.where(luck < _LOCK_IN * by_end, luck / _LOCK_IN, after) ** np.float32(1 / SHAPE)
+    by_end = _LOCK_IN * (np.float32(COURSE * WEEKS) / scale) ** np.float32(SHAPE)
+    during = np.minimum(hazard, by_end) / _LOCK_IN
+    after = np.maximum(hazard - by_end, 0) * (1 - (1 - 1 / _SEARCH) * completes.astype(np.float32))
+    return scale * (during + after) ** np.float32(1 / SHAPE)
 
 
 def _scar(person: Person, deviate: Singles) -> Singles:
@@ -128,38 +133,42 @@ def _gain(person: Person) -> Singles:
     Wunsch 2009); the sizes are assumed.
     """
     by_age = np.clip(1.6 - 0.03 * (person.age - 25), 0.2, 1.6)
-    by_unemployment = np.clip(1 + 0.15 * (person.unemployment - 5), 0.4, 2.0)
-    return _GAIN * _TRANSFER[person.occupation] * by_age * by_unemployment
+    by_unemployment = np.clip(1 + 0.25 * (person.unemployment - 5), 0.25, 2.5)
+    return _GAIN * _TRANSFER.take(person.occupation) * by_age * by_unemployment
 
 
-def earnings(person: Person, weeks: Singles, scar: Singles, gain: Singles | float = 0.0) -> Singles:
+def earnings(person: Person, weeks: Singles, scar: Singles) -> Singles:
     """Present value (m,) in dollars of what is earned until the horizon, or retirement where that is nearer.
 
-    Nothing before re-employment at ``weeks``; then the former wage, less a scar that heals exponentially, plus a gain
-    that falls from the course's end to nothing in equal steps.
+    Nothing before re-employment at ``weeks``; then the former wage, less a scar that heals exponentially.
     """
-    end = np.clip(RETIREMENT - person.age, 1, HORIZON)
+    end = _end(person)
     start = np.minimum(weeks / WEEKS, end)
     heal = DISCOUNT + 1 / _RECOVERY
     full = (np.exp(-DISCOUNT * start) - np.exp(-DISCOUNT * end)) / DISCOUNT
     lost = scar * (np.exp(-heal * start) - np.exp(-heal * end)) / heal
-    return person.wage * (full - lost + gain * _faded(start, end))
+    return person.wage * (full - lost)
 
 
-def _faded(start: Singles, end: Singles) -> Singles:
-    """Present value of 1 a year that falls to 0 in equal steps over `_FADE` years from the course's end."""
-    first = np.maximum(start, COURSE)
-    last = np.maximum(np.minimum(end, COURSE + _FADE), first)
+def added(person: Person, weeks: Singles, gain: Singles) -> Singles:
+    """Present value (m,) in dollars of a gain that falls from the course's end to nothing in equal steps."""
+    last = np.minimum(_end(person), COURSE + _FADE)
+    first = np.minimum(np.maximum(weeks / WEEKS, COURSE), last)
+    return person.wage * gain * (_faded_after(first) - _faded_after(last))
 
-    def antiderivative(t: Singles) -> Singles:
-        left = 1 - (t - COURSE) / _FADE
-        return np.exp(-DISCOUNT * t) * (1 / (_FADE * DISCOUNT**2) - left / DISCOUNT)
 
-    return np.where(start < COURSE + _FADE, antiderivative(last) - antiderivative(first), 0)
+def _end(person: Person) -> Singles:
+    return np.maximum(np.minimum(RETIREMENT - person.age, HORIZON), 1)
+
+
+def _faded_after(t: Singles) -> Singles:
+    """The present value of 1 - (t - COURSE) / _FADE from t on: its integral under the discount, negative and up to a
+    constant."""
+    return np.exp(-DISCOUNT * t) * ((1 - (t - COURSE) / _FADE) / DISCOUNT - 1 / (_FADE * DISCOUNT**2))
 
 
 def kept(weeks: Singles, scar: Singles, gain: Singles | float = 0.0) -> Singles:
     """Earnings (m,) five years after the loss over those before it; 0 for who has found no work by then."""
-    years = 5.0
-    at_work = weeks < years * WEEKS
-    return np.where(at_work, 1 - scar * np.exp(-years / _RECOVERY) + gain * (1 - (years - COURSE) / _FADE), 0)
+    years = np.float32(5)
+    healed, faded = np.float32(np.exp(-years / _RECOVERY)), np.float32(1 - (years - COURSE) / _FADE)
+    return (weeks < years * WEEKS).astype(np.float32) * (1 - scar * healed + gain * faded)

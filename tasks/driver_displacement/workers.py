@@ -1,13 +1,14 @@
 """The drivers who lost a job to automation: who they are, and what each would do with and without training."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.tasks.driver_displacement import reemployment
+from fourfold.tasks.driver_displacement import luck, reemployment
 from fourfold.tasks.driver_displacement.panel import Floats
-from fourfold.tasks.driver_displacement.states import HEAVY_SHARE, MINORITY_SHARE, OCCUPATIONS, STATES, WOMEN_SHARE
+from fourfold.tasks.driver_displacement.states import HEAVY_SHARE, MINORITY_SHARE, OCCUPATIONS, WOMEN_SHARE
 
 RECORDED = 0.9
 """The share of displaced workers whom the registry holds; public."""
@@ -24,6 +25,9 @@ _MEDIAN_AGE = np.array([46.4, 46.4, 46.3, 53.7])
 _MINORITY_ODDS = np.array([0.112, 0.112, 1.034, 0.295])
 """Log-odds that a driver is of a minority over those of a resident of the state: with them 41.5 % of truck, 66.2 % of
 taxi and 45.1 % of bus drivers are, the sums of black, Asian and Hispanic in CPS 2019, table 11."""
+
+_BLOCK = 1 << 15
+"""Workers drawn at once: few enough to stay in a processor's cache."""
 
 Flags = npt.NDArray[np.bool_]
 Singles = npt.NDArray[np.float32]
@@ -66,44 +70,48 @@ def draw(rng: np.random.Generator, displaced: Floats, unemployment: Floats, wage
     change = np.diff(displaced.astype(np.int64), axis=1, prepend=0)
     losses, returns = np.maximum(change, 0), np.maximum(-change, 0)
     cell = np.repeat(np.arange(losses.size, dtype=np.int32), losses.ravel())
-    place, lost = np.divmod(cell, displaced.shape[1])
-    m = len(cell)
-    odds = np.log(MINORITY_SHARE / (1 - MINORITY_SHARE))[:, None] + _MINORITY_ODDS
-    woman = rng.random(m, dtype=np.float32) < _at(place, WOMEN_SHARE)
-    age = np.clip(_at(place, np.tile(_MEDIAN_AGE, (len(STATES), 1))) + 13 * rng.standard_normal(m, np.float32), 19, 75)
+    blocks = [_block(rng, cell[at : at + _BLOCK], unemployment, wage) for at in range(0, max(len(cell), 1), _BLOCK)]
+    columns = {name: np.concatenate([block[name] for block in blocks], axis=-1) for name in blocks[0]}
+    return Workers(returned=_returned(losses.sum(axis=1), returns), **columns)
+
+
+def _block(
+    rng: np.random.Generator, cell: npt.NDArray[np.int32], unemployment: Floats, wage: Floats
+) -> dict[str, npt.NDArray[Any]]:
+    """Every column of `Workers` but ``returned`` for workers who lost their jobs in these cells of (n, T)."""
+    place, lost = np.divmod(cell, unemployment.shape[1])
+    bits = luck.bits(rng, 5, len(cell))
+    occupation = place % len(OCCUPATIONS)
+    woman = luck.chance(bits[0], _at(place, WOMEN_SHARE))
+    age = np.clip(_at(occupation, _MEDIAN_AGE) + 13 * luck.normal(bits[1]), 19, 75)
     person = reemployment.Person(
-        occupation=place % len(OCCUPATIONS),
+        occupation=occupation,
         age=np.floor(age),
-        wage=_yearly_wage(rng, _at(cell, wage), place, woman),
+        wage=_yearly_wage(_at(cell, wage), place, woman, luck.normal(bits[2])),
         unemployment=_at(cell, unemployment),
     )
-    outcome = reemployment.outcomes(rng, person)
-    return Workers(
-        place=place.astype(np.int16),
-        lost=lost.astype(np.int16),
-        returned=_returned(losses.sum(axis=1), returns),
-        recorded=rng.random(m, dtype=np.float32) < RECORDED,
-        sex=woman.astype(np.int8),
-        minority=(rng.random(m, dtype=np.float32) < _at(place, 1 / (1 + np.exp(-odds)))).astype(np.int8),
-        age=person.age.astype(np.int8),
-        wage=person.wage,
-        weeks=outcome.weeks,
-        earnings=outcome.earnings,
-        unemployment_insurance=outcome.unemployment_insurance,
-        kept=outcome.kept,
-    )
+    odds = np.log(MINORITY_SHARE / (1 - MINORITY_SHARE))[:, None] + _MINORITY_ODDS
+    return {
+        "place": place.astype(np.int16),
+        "lost": lost.astype(np.int16),
+        "recorded": luck.chance(bits[3], RECORDED),
+        "sex": woman.astype(np.int8),
+        "minority": luck.chance(bits[4], _at(place, 1 / (1 + np.exp(-odds)))).astype(np.int8),
+        "age": person.age.astype(np.int8),
+        "wage": person.wage,
+        **vars(reemployment.outcomes(rng, person)),
+    }
 
 
 def _at(index: npt.NDArray[np.integer], table: Floats) -> Singles:
-    return table.astype(np.float32).ravel()[index]
+    return table.astype(np.float32).take(index)
 
 
-def _yearly_wage(rng: np.random.Generator, weekly: Singles, place: npt.NDArray[np.integer], woman: Flags) -> Singles:
+def _yearly_wage(weekly: Singles, place: npt.NDArray[np.integer], woman: Flags, deviate: Singles) -> Singles:
     """Dollars a year around the median of the place; women earn less, so that the median of all is kept."""
-    women = WOMEN_SHARE
-    men = 1 / (women * _WOMEN_PAY + 1 - women)
-    factor = np.where(woman, _at(place, men * _WOMEN_PAY), _at(place, men))
-    return 52 * weekly * factor * np.exp(np.float32(0.35) * rng.standard_normal(len(place), np.float32))
+    men = 1 / (WOMEN_SHARE * _WOMEN_PAY + 1 - WOMEN_SHARE)
+    factor = _at(2 * place + woman, np.stack([men, men * _WOMEN_PAY], axis=-1))
+    return 52 * weekly * factor * np.exp(np.float32(0.35) * deviate)
 
 
 def _returned(lost: npt.NDArray[np.int64], returns: npt.NDArray[np.int64]) -> npt.NDArray[np.int16]:
