@@ -28,8 +28,8 @@ Head = tuple[int, str, str, str]
 def writer(ranked: Ranked) -> Callable[[int], Markup]:
     """What writes the lines of one row of a standing. All that rows share is prepared here, once.
 
-    Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template; of the lines apart many
-    are equal, such as those that name a kind.
+    Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template; of the lines apart,
+    many are equal, such as those that name a kind.
     """
     standing, summary, heads = ranked.standing, ranked.summary, _heads(ranked)
     order = [column for column, *_ in heads]

@@ -80,6 +80,7 @@ def task_card(task: Task) -> dict[str, Any]:
         "shown": list(task.shown),
         "unranked": sorted(task.unranked),
         "certificate": asdict(task.certificate) if task.certificate else None,
+        "second": asdict(task.second) if task.second else None,
         "embedded": task.embedded,
         "declares": {name: list(values) for name, values in task.declares.items()},
         "metrics": [asdict(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],

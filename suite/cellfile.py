@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError
 
-VERSION = 1
+VERSION = 2
 """Rises when a column is added. Columns are only ever added, and are null in files that are older than they."""
 
 SCHEMA = pa.schema([
@@ -21,13 +21,20 @@ SCHEMA = pa.schema([
     ("seed", pa.int32()), ("family", pa.string()), ("metric", pa.string()), ("group", pa.string()),
     ("value", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("n", pa.int64()),
     ("status", pa.string()), ("reason", pa.string()), ("replicates", pa.list_(pa.float32())),
+    ("exhibit", pa.large_binary()),
 ])
-"""A row is one metric of one group; a cell that failed has one row, with metric ``""`` and a null value."""
+"""A row is one metric of one group; a cell that failed has one row, with metric ``""`` and a null value.
+
+exhibit: what a cell carries to be seen, in rows that measure nothing (see ``exhibit``); null in all others.
+"""
+
+SCORES = [name for name in SCHEMA.names if name != "exhibit"]
+"""The columns that say what was measured: what is to be seen can be larger than all of them."""
 
 IDENTITY = SCHEMA.names[:9]
 """The columns that say which cell it is: the same in all of its rows."""
 
-OPTIONAL = frozenset({"value", "low", "high", "replicates"})
+OPTIONAL = frozenset({"value", "low", "high", "replicates", "exhibit"})
 """The columns that may be null."""
 
 FOOTER = b"fourfold"

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite import mechanism_checks, protocol, sandbox
+from fourfold.suite import exhibit, mechanism_checks, protocol, sandbox
 from fourfold.suite.cell import Cell
 from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.evidence import Secret
@@ -149,7 +149,7 @@ class Evaluator:
         if isinstance(python, EnvironmentFailed):
             seen = Visit("refused", str(python))
             provenance = _provenance(cell, seen, started, time.monotonic() - loaded)
-            return Result(cell, seen.status, seen.reason, _rows(cell, task, [], seen), provenance)
+            return Result(cell, seen.status, seen.reason, _rows(cell, task, [], seen, {}), provenance)
         file = str(pack.unpack(self._folder))
         curation = curated(draw, cell.id, task, problem, options)
 
@@ -159,12 +159,12 @@ class Evaluator:
             )
 
         seen = visit(problem.asks, curation)
-        scores = []
+        scores, exhibits = list[Score](), dict[str, bytes]()
         if seen.status == "ok":
-            scores = self._scores(job, task, problem, seen, options, draw, curation, visit)
+            scores, exhibits = self._scores(job, task, problem, seen, options, draw, curation, visit)
         queries = sum(ask.want.answers for ask in problem.asks if ask.want)
         scores += protocol.cost_scores(seen, queries, problem.prepared)
-        rows = _rows(cell, task, scores, seen)
+        rows = _rows(cell, task, scores, seen, exhibits)
         return Result(cell, seen.status, seen.reason, rows, _provenance(cell, seen, started, time.monotonic() - loaded))
 
     def _python(self, requirements: tuple[str, ...]) -> str | EnvironmentFailed:
@@ -196,7 +196,7 @@ class Evaluator:
         draw: Draw,
         curation: Curation,
         visit: "Callable[[Sequence[Ask], Curation], Visit]",
-    ) -> list[Score]:
+    ) -> tuple[list[Score], dict[str, bytes]]:
         budget = job.cell.budget
         scored = task.score(problem, seen.answers, options, budget, draw)
         try:
@@ -204,12 +204,13 @@ class Evaluator:
             private = protocol.privacy_scores(job.cell, bool(job.pack.get("private")), backed, scored)
         except ValueError as error:
             seen.status, seen.reason = "invalid-output", f"the ledger is not one: {error}"
-            return []
+            return [], {}
         seen.checks = {name: vars(verdict) for name, verdict in backed.verdicts.items()}
         if backed.untried:
             seen.checks["rehearsal"] = {"passed": False, "said": backed.untried}
         seen.ledger = backed.mechanisms
-        return [*scored.scores, *task.examined(problem, seen.found, seen.answers), *private]
+        examined = task.examined(problem, seen.found, seen.answers)
+        return [*scored.scores, *examined, *private], dict(scored.exhibits)
 
     def __enter__(self) -> Self:
         return self
@@ -218,13 +219,15 @@ class Evaluator:
         self._parents.__exit__(*error)
 
 
-def _rows(cell: Cell, task: Task, scores: list[Score], seen: Visit) -> list[dict[str, Any]]:
+def _rows(
+    cell: Cell, task: Task, scores: list[Score], seen: Visit, exhibits: Mapping[str, bytes]
+) -> list[dict[str, Any]]:
     """The store's rows of one cell; one that failed has a row that says so and what it cost until then."""
     families = FAMILIES | {metric.name: metric.family for metric in task.metrics}
     shared = cell.row() | {"status": seen.status, "reason": seen.reason}
     if seen.status != "ok":
         scores = [Score("", None), *scores]
-    return [
+    measured = [
         shared
         | {
             "family": families.get(score.metric, ""),
@@ -238,6 +241,7 @@ def _rows(cell: Cell, task: Task, scores: list[Score], seen: Visit) -> list[dict
         }
         for score in scores
     ]
+    return measured + exhibit.rows(shared, exhibits)
 
 
 def _number(value: float | None) -> float | None:

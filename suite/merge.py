@@ -11,6 +11,7 @@ from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
 from fourfold.suite.bundle import build, load
 from fourfold.suite.cards import read_cards, write_card
 from fourfold.suite.cellfile import ForeignError, decode
+from fourfold.suite.exhibit import METRIC as EXHIBIT
 from fourfold.suite.layout import Listing, Skipped, archive_path, members, scan
 from fourfold.suite.store import create, done, place_cell, read
 
@@ -59,7 +60,8 @@ class Merged:
 def merge(sources: Iterable[Path], into: Path) -> Merged:
     """Copy into one results folder, made where it is missing, each cell, card and method of others that it lacks.
 
-    Cells in both are compared in all but cost. What ``into`` has stays, as do the sources. Raises StoreError.
+    Cells in both are compared in all but cost and exhibits, whose numbers are measured as scores too. What ``into`` has
+    stays, as do the sources. Raises StoreError.
     """
     sources, merged = list(sources), Merged()
     for source in sources:
@@ -140,7 +142,8 @@ def _compare(source: Path, into: Path, cells: set[str], merged: Merged) -> set[s
     merged.present += len(both)
     merged.differs += [Differs(cell, ours[cell], theirs[cell]) for cell in sorted(both) if ours[cell] != theirs[cell]]
     fine = {cell for cell in both if ours[cell] == theirs[cell] == "ok"}
-    left, right = (side[side["cell"].isin(fine) & (side["family"] != "cost")] for side in (left, right))
+    left, right = (side[side["cell"].isin(fine) & (side["family"] != "cost") & (side["metric"] != EXHIBIT)]
+                   for side in (left, right))
     merged.conflicts += _conflicts(left, right)
     return cells - ours.keys()
 

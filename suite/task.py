@@ -70,6 +70,19 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Second:
+    """A table beside that of the headline, with a ranking of its own.
+
+    metrics: the first ranks (with replicates, as a headline), the others stand beside it. gate: a metric that is 1
+    where a row may rank and 0 where it is shown only, on every seed; '' where every row may.
+    """
+
+    title: str
+    metrics: tuple[str, ...]
+    gate: str = ""
+
+
+@dataclass(frozen=True)
 class Want:
     """The answer an ask must bring: a finite float array of this shape, each value within [low, high].
 
@@ -140,11 +153,13 @@ class Scored:
 
     scores: its accuracy and fairness. coin: (m,) bool, canary i was among the training records; membership: (m,)
     float, the higher the likelier the answers make it that it was; from these two the suite measures leakage.
+    exhibits: what is to be seen of the answers, by name, each as ``exhibit.encode`` gives it.
     """
 
     scores: Sequence[Score]
     coin: "npt.NDArray[np.bool_]"
     membership: "npt.NDArray[np.float64]"
+    exhibits: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Draw:
@@ -187,6 +202,8 @@ class Task(ABC):
     """What a method may declare for this task as a class attribute, and its values; the first is assumed."""
     certificate: ClassVar[Certificate | None] = None
     """What a board certifies of a method over all its seeds together, if anything."""
+    second: ClassVar[Second | None] = None
+    """What else the task ranks by, in a table of its own, if anything."""
     unranked: ClassVar[frozenset[str]] = frozenset()
     """Datasets too small to separate methods: scored and shown, never ranked."""
     epsilons: ClassVar[Sequence[float]] = (1.0, 3.0, 8.0)

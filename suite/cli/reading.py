@@ -88,7 +88,7 @@ def show(cell: str, results: Path, as_json: bool) -> None:
     from fourfold.suite import store
 
     rows = [
-        {name: value for name, value in row.items() if name != "replicates"}
+        {name: value for name, value in row.items() if name not in ("replicates", "exhibit")}
         for row in store.cell_rows(results, cell).to_pylist()
     ]
     known = store.provenance(results, cell)
