@@ -50,19 +50,19 @@ def _log_relative(each: Errors, other: str = "reference", step: int | None = Non
 def _states(table: Table, main: Sequence[Errors]) -> Iterator[Score]:
     """Relative loss and coverage of each state, where series are of states."""
     of_windows = [window.truth.groups.get(STATE, np.array([])) for window in table.windows]
-    states = sorted({state for names in of_windows for state in names.tolist()} - {""})
-    ratio, covered = np.full((2, len(main), len(states)), np.nan)
-    n = np.zeros(len(states), dtype=np.int64)
-    for place, (names, each) in enumerate(zip(of_windows, main, strict=True)):
-        inside = forecast.inside(each.outcome, *each.ends(80))
-        for which, state in enumerate(states):
-            rows = names == state
-            losses = forecast.known_sum(each.loss[rows]), forecast.known_sum(each.reference[rows])
-            ratio[place, which], covered[place, which] = log_ratio(*losses), forecast.known_mean(inside[rows])
-            n[which] += (~np.isnan(inside[rows])).sum() * table.headline[place]
+    states = np.array(sorted({state for names in of_windows for state in names.tolist()} - {""}))
+    sums = np.zeros((len(main), len(states), 4))
+    for into, names, each in zip(sums, of_windows, main, strict=True):
+        if len(names):
+            known = ~np.isnan(each.outcome)
+            columns = np.stack([each.loss, each.reference, forecast.inside(each.outcome, *each.ends(80)), known])
+            into[:] = (names == states[:, None]) @ np.where(known, columns, 0.0).sum(axis=2).T
+    n = sums[table.headline, :, 3].sum(axis=0)
+    loss, reference, covered, known = np.moveaxis(np.where(sums[..., 3:] > 0, sums, np.nan), -1, 0)
+    ratio, coverage = log_ratio(loss, reference), covered / known
     for which, state in enumerate(states):
         yield table.score("relative_loss", ratio[:, which], int(n[which]), f"state={state}", np.exp)
-        yield table.score("coverage_80", covered[:, which], int(n[which]), f"state={state}")
+        yield table.score("coverage_80", coverage[:, which], int(n[which]), f"state={state}")
 
 
 def _own_unit(table: Table, by_target: ByTarget) -> Iterator[Score]:

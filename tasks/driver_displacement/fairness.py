@@ -47,7 +47,7 @@ def scores(
         for which, metric in enumerate(RATES):
             yield _score(metric, value[place, which], again[:, place, which], int(n[place]), name)
     yield from _gaps(names, value, again, n)
-    yield _worst(value[:, 0], again[..., 0], int(n.sum()))
+    yield _worst(value[:, 0], again[..., 0], n)
 
 
 def groups(window: Window) -> dict[str, Floats]:
@@ -135,20 +135,21 @@ def _ends(values: Sequence[str]) -> tuple[str, str] | None:
     return (max(values), min(values)) if len(values) == 2 else None
 
 
-def _worst(value: Floats, again: Floats, n: int) -> Score:
+def _worst(value: Floats, again: Floats, n: npt.NDArray[np.int64]) -> Score:
     """The greatest relative loss of a group (groups,), with an interval for the true greatest.
 
     ``high`` is the groups' greatest upper limit, which covers whenever that of the true worst does; ``low`` their
     greatest lower limit, each at (1 - level)/(2 groups), as any of them may fail.
     """
     if np.isnan(value).all():
-        return Score("worst_group_loss", None, n=n)
+        return Score("worst_group_loss", None)
+    worst = int(np.nanargmax(value))
     tails = 1 - 0.05 / len(value)
     limits = [(percentile_interval(each, tails)[0], percentile_interval(each)[1]) for each in again.T]
     lows, highs = [low for low, _ in limits if low is not None], [high for _, high in limits if high is not None]
     if len(highs) < len(value):
-        return Score("worst_group_loss", float(np.nanmax(value)), n=n)
-    return Score("worst_group_loss", float(np.nanmax(value)), max(lows), max(highs), n)
+        return Score("worst_group_loss", float(value[worst]), n=int(n[worst]))
+    return Score("worst_group_loss", float(value[worst]), max(lows), max(highs), int(n[worst]))
 
 
 def _score(metric: str, value: float, again: Floats, n: int, group: str) -> Score:

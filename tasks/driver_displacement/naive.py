@@ -15,7 +15,7 @@ def naive(headcount: npt.ArrayLike, horizon: int, levels: npt.ArrayLike = QUANTI
     period to the next, times the square root of how many periods ago the last value is. A series of which nothing was
     ever published is forecast as 0.
     """
-    return np.maximum(np.nan_to_num(_random_walk(headcount, horizon, levels)), 0.0)
+    return np.maximum(_held(headcount, horizon, levels), 0.0)
 
 
 def seasonal_naive(headcount: npt.ArrayLike, horizon: int, season: int, levels: npt.ArrayLike = QUANTILES) -> Floats:
@@ -23,8 +23,7 @@ def seasonal_naive(headcount: npt.ArrayLike, horizon: int, season: int, levels: 
 
     Where none was published for that part of the year, it is Naive's.
     """
-    walk = _random_walk(headcount, horizon, levels, season)
-    return np.where(np.isnan(walk), naive(headcount, horizon, levels), np.maximum(walk, 0.0))
+    return np.maximum(_held(headcount, horizon, levels, season), 0.0)
 
 
 def persist(displaced: npt.ArrayLike, horizon: int, levels: npt.ArrayLike = QUANTILES, season: int = 1) -> Floats:
@@ -32,8 +31,7 @@ def persist(displaced: npt.ArrayLike, horizon: int, levels: npt.ArrayLike = QUAN
 
     The same random walk, which may fall below 0; a longer ``season`` makes it the seasonal one.
     """
-    walk = _random_walk(displaced, horizon, levels, season)
-    return np.where(np.isnan(walk), np.nan_to_num(_random_walk(displaced, horizon, levels)), walk)
+    return _held(displaced, horizon, levels, season)
 
 
 def reference(window: Window) -> Floats:
@@ -51,6 +49,14 @@ def seasonal_reference(window: Window) -> Floats:
     if window.seen.displaced is not None:
         parts.append(persist(window.seen.displaced, window.horizon, season=season))
     return np.stack(parts, axis=1)
+
+
+def _held(history: npt.ArrayLike, horizon: int, levels: npt.ArrayLike, season: int = 1) -> Floats:
+    """The seasonal random walk; without the season where that has no value, and 0 where there is none at all."""
+    walk = _random_walk(history, horizon, levels, season)
+    if season > 1 and np.isnan(walk).any():
+        walk = np.where(np.isnan(walk), _random_walk(history, horizon, levels), walk)
+    return np.nan_to_num(walk)
 
 
 def _random_walk(history: npt.ArrayLike, horizon: int, levels: npt.ArrayLike, season: int = 1) -> Floats:

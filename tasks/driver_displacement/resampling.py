@@ -110,7 +110,7 @@ def absolute(signed: Score, group: str = "") -> Score:
     """The size of a signed score. Its interval is made of the signed one's, so that it can reach 0."""
     if signed.value is None or signed.low is None or signed.high is None:
         return Score(signed.metric, None if signed.value is None else abs(signed.value), n=signed.n, group=group)
-    low, high = max(signed.low, -signed.high, 0.0), max(-signed.low, signed.high)
+    low, high = max(signed.low, -signed.high, 0.0), max(abs(signed.low), abs(signed.high))
     return Score(signed.metric, abs(signed.value), low, high, signed.n, group)
 
 

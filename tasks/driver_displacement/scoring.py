@@ -78,7 +78,7 @@ def settle(windows: Sequence[Window], answers: Answered) -> Forecasts:
 def membership(canary: npt.NDArray[np.int64], answers: Answered) -> Floats:
     """How likely the forecasts make it that each canary (window, series) was recorded: the jobs lost in its cell.
 
-    The mean over quantiles, one period ahead; 0 where the method has no answer, as Persist says of a cell without loss.
+    The mean over quantiles, one period ahead; where the method has no answer it is 0, whatever the coin.
     """
     target = TARGETS.index("displaced")
     found = ((answers[window], series) for window, series in canary)
