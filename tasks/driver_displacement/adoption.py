@@ -26,9 +26,18 @@ def half_time(p: Floats, q: Floats) -> Floats:
 def logistic(years: Floats, half: Floats, rate: Floats) -> Floats:
     """Logistic growth, some ``half`` years to a half, less what it has at the launch and scaled back to 1.
 
-    Griliches 1957, "Hybrid corn: an exploration in the economics of technological change".
+    Griliches 1957, "Hybrid corn: an exploration in the economics of technological change". Started from nothing it is
+    `bass` with other parameters, so that as a law of its own it comes in `waves`.
     """
     return _from_launch(1 / (1 + np.exp(-rate * (np.maximum(years, 0) - half))), 1 / (1 + np.exp(rate * half)))
+
+
+def waves(years: Floats, first: Floats, second: Floats, rate: Floats, share: Floats | float) -> Floats:
+    """Two logistic waves with a plateau between: a ``share`` half adopted after ``first`` years, the rest after ``second``.
+
+    Meyer 1994, "Bi-logistic growth"; here, the work that needs fair weather and the work in all weather.
+    """
+    return share * logistic(years, first, rate) + (1 - share) * logistic(years, second, rate)
 
 
 def gompertz(years: Floats, half: Floats, rate: Floats) -> Floats:

@@ -38,8 +38,8 @@ METRICS = (
         "accuracy",
         "lower",
         f"Share of the best possible net gain that is lost, where places in training for {PLACES_SHARE:.0%} of the "
-        "newly displaced are given out on the forecast and not on the truth; mean over worlds, where each worker is known "
-        "trained and untrained.",
+        "newly displaced are given out on the forecast and not on the truth; mean over worlds, where each worker is "
+        "known trained and untrained.",
         low=0,
         high=1,
     ),
@@ -48,8 +48,8 @@ METRICS = (
         "net value a place",
         "accuracy",
         "higher",
-        f"Earnings trained less untrained, over {reemployment.HORIZON:.0f} years at {reemployment.DISCOUNT:.0%} (as Davis "
-        f"and von Wachter 2011 value them), less ${reemployment.COST:,.0f} for each place used; mean over all places.",
+        f"Earnings trained less untrained, over {reemployment.HORIZON:.0f} years at {reemployment.DISCOUNT:.0%} (as "
+        f"Davis and von Wachter 2011), less ${reemployment.COST:,.0f} for each place used; mean over all places.",
         "$",
     ),
     Metric(

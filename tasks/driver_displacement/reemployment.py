@@ -34,7 +34,7 @@ _INSURED = np.array([0.68, 0.68, 0.20, 0.68], dtype=np.float32)
 _BENEFIT, _MAXIMUM, _BENEFIT_WEEKS = 0.44, 480.0, 26.0
 """Of the weekly wage (McCall 1995, mean replacement rate), at most $480 a week, for 26 weeks; these two are assumed."""
 
-_SCAR, _SCAR_BY_POINT, _RECOVERY = 0.155, 0.06, 15.0
+_SCAR, _SCAR_BY_POINT, _RECOVERY = 0.145, 0.056, 15.0
 """Share of earnings lost at first after re-employment where unemployment is 5 %, more for each point, and the years in
 which it falls to 1/e. With the weeks out of work these cost 1.4 years of earnings below 6 % of unemployment and 2.8
 above 8 % (Davis and von Wachter 2011)."""

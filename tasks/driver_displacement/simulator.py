@@ -139,11 +139,11 @@ def _share(rng: np.random.Generator, law: str, years: Floats) -> Floats:
     vary = np.exp(rng.normal(0, 0.1, len(SERIES)))
     p = (np.tile(np.exp(rng.uniform(np.log(0.002), np.log(0.010), len(OCCUPATIONS))), states) * vary)[:, None]
     q = (np.tile(rng.uniform(0.25, 0.55, len(OCCUPATIONS)), states) * vary)[:, None]
-    half, rate = adoption.half_time(p, q), 1.3 * (p + q)
+    half = adoption.half_time(p, q)
     if law == "bass":
         return adoption.bass(years, p, q)
     if law == "logistic":
-        return adoption.logistic(years, half, rate)
+        return adoption.waves(years, 0.7 * half, 1.5 * half, 2 * (p + q), rng.uniform(0.3, 0.6))
     if law == "stalled":
         start, length = rng.uniform(2.0, 5.0), rng.uniform(1.5, 4.0)
         return adoption.gompertz(adoption.paused(years, start, length), half, 2 / half)
