@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fourfold.suite.metrics import forecast
 from fourfold.suite.task import Draw, Score, Scored
-from fourfold.tasks.driver_displacement import accuracy, fairness
+from fourfold.tasks.driver_displacement import accuracy, fairness, policy
 from fourfold.tasks.driver_displacement.errors import errors, targets_of
 from fourfold.tasks.driver_displacement.naive import reference, seasonal_reference
 from fourfold.tasks.driver_displacement.panel import TARGETS, Floats
@@ -26,8 +26,8 @@ Answered = Sequence[npt.NDArray[Any] | None]
 class Forecasts:
     """The scored windows, and of each one forecast (n, targets, h, q) with its quantiles in order.
 
-    references: those of Naive and Persist, which stand in where the method failed. crossed: how many of the ``given``
-    forecasts of one number had to be re-sorted.
+    references: those of Naive and Persist, which stand in where the method ``failed``. crossed: how many of the
+    ``given`` forecasts of one number had to be re-sorted.
     """
 
     windows: Sequence[Window]
@@ -54,10 +54,12 @@ def score(hidden: Mapping[str, Any], answers: Answered, draw: Draw) -> Scored:
     table = Table(made.windows, window_weights(made.windows, draw.rng("windows", every_seed=True), REPLICATES))
     kept = [place for place, of_headline in enumerate(table.headline) if of_headline]
     compared = [made.windows[place] for place in kept], [by_target[-1][place] for place in kept], table.weights[:, kept]
+    lost = [quantiles[:, -1] for quantiles in made.quantiles]
     scores = [
         *accuracy.scores(table, by_target),
         *_mended(made),
         *fairness.scores(*compared, draw.rng("places", every_seed=True)),
+        *policy.policy_scores(made.windows, lost, draw.rng("policy", every_seed=True)),
     ]
     return Scored(scores, hidden["coin"], membership(hidden["canary"], answers[1:]))
 

@@ -7,6 +7,7 @@ import pytest
 
 from fourfold.suite.metrics import privacy
 from fourfold.suite.task import Draw
+from fourfold.tasks.driver_displacement import policy, reemployment
 from fourfold.tasks.driver_displacement.measures import METRICS
 from fourfold.tasks.driver_displacement.naive import reference, seasonal_reference
 from fourfold.tasks.driver_displacement.origins import until
@@ -313,6 +314,28 @@ def test_who_adds_up_the_records_gives_the_canaries_away(public: PublicWorlds):
         score(hidden, [None, *map(reference, hidden["windows"])], DRAW).membership, hidden["coin"]
     )
     assert low < 0.5 < high, "the references know no record"
+
+
+def test_worlds_are_scored_by_policy_too_and_all_that_is_scored_is_declared(public: PublicWorlds):
+    hidden = draw(public, DRAW, small=True).answers.hidden
+    answers = [reference(window) for window in hidden["windows"]]
+    foreseen = [oracle(window) for window in hidden["windows"]]
+    found, best = (
+        {(each.metric, each.group): each for each in score(hidden, [None, *each], DRAW).scores}
+        for each in (answers, foreseen)
+    )
+    assert {metric for metric, _ in found} == {metric.name for metric in METRICS}
+    assert best["regret", ""].value < found["regret", ""].value
+    assert found["regret", ""].replicates.shape == (KEPT,)
+    failed = score(hidden, [None] * (1 + len(answers)), DRAW).scores
+    assert {(each.metric, each.group): each.value for each in failed}["regret", ""] == found["regret", ""].value
+
+
+def test_the_measures_of_policy_name_the_numbers_it_uses():
+    told = {metric.name: metric.doc for metric in METRICS}
+    assert f"{policy.PLACES_SHARE * 100:.0f} %" in told["regret"]
+    assert f"{reemployment.HORIZON:.0f} years at {reemployment.DISCOUNT * 100:.0f} %" in told["npv_per_place"]
+    assert f"${reemployment.COST:,.0f}" in told["npv_per_place"]
 
 
 def test_replicates_pair_methods_and_intervals_hold_their_values(windows):
