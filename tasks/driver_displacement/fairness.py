@@ -29,9 +29,9 @@ def scores(
 ) -> Iterator[Score]:
     """The rates of each group, their signed gaps, and the worst group, over windows (w) and the errors of each.
 
-    weights: (r, w), how often each window enters each replicate. A gap between groups of places is to say something of
-    such places, not of these alone: so places are drawn with replacement too, the same across windows (Owen 2007, "The
-    pigeonhole bootstrap", which errs on the wide side).
+    weights: (r, w), how much each window weighs in each replicate. A gap between groups of places is to say something
+    of such places, not of these alone: so places are drawn with replacement too, the same across windows (Owen 2007,
+    "The pigeonhole bootstrap", which errs on the wide side).
     """
     names = list(dict.fromkeys(name for window in windows for name in groups(window)))
     if not names:
@@ -104,6 +104,7 @@ def _over(rates: Floats, weights: Floats) -> Floats:
     total = np.einsum("rw,rwgk->rgk", weights, np.where(known, rates, 0.0))
     weight = np.einsum("rw,rwgk->rgk", weights, known.astype(np.float64))
     mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
+    mean = np.clip(mean, np.fmin.reduce(rates, axis=1), np.fmax.reduce(rates, axis=1))
     mean[..., 0] = np.exp(mean[..., 0])
     return mean
 

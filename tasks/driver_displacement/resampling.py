@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
 
 from fourfold.suite.metrics.bootstrap import Floats, percentile_interval
 from fourfold.suite.task import Score
@@ -21,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The windows that scores rest on, and how often each enters each replicate, (replicates, windows)."""
+    """The windows that scores rest on, and how much each weighs in each replicate, (replicates, windows)."""
 
     windows: Sequence[Window]
     weights: Floats
@@ -58,18 +59,24 @@ class Table:
         value = float(made(over_windows(array, np.ones(len(array)))))
         if np.isnan(value):
             return Score(metric, None, n=n, group=group)
-        replicates = made(over_windows(array, self.weights[:, part]))
+        # Stretched weights may be negative, yet no mean lies beyond the windows' least and greatest.
+        least, greatest = np.fmin.reduce(array), np.fmax.reduce(array)
+        replicates = made(np.clip(over_windows(array, self.weights[:, part]), least, greatest))
         several = int((~np.isnan(array)).sum(axis=0).max()) > 1
         low, high = percentile_interval(replicates) if several else (None, None)
         return Score(metric, value, low, high, n, group, replicates[:KEPT].astype(np.float32) if keep else None)
 
 
 def window_weights(windows: Sequence[Window], rng: np.random.Generator, replicates: int) -> Floats:
-    """How often each window enters each replicate, (replicates, windows).
+    """How much each window weighs in each replicate, (replicates, windows); 1 on average.
 
     Within each era worlds are drawn with replacement, and of each drawn one as many origins as it has, in blocks of
     neighbours that start anywhere and wrap around (circular block bootstrap: Politis and Romano 1992). A block is as
     long as the number of origins whose horizons overlap, as these share their errors. A real dataset is one world.
+
+    Few worlds hardly know their variance: their weights are stretched about 1 as `bootstrap.clustered_mean` stretches
+    clusters, so that a 95 % interval of a mean is right for normal worlds. Blocks of one history are not, as there are
+    hardly more than two an era: their intervals tell of these years alone, and are too narrow for others.
     """
     weights = np.zeros((replicates, len(windows)))
     for era in dict.fromkeys(window.era for window in windows):
@@ -84,7 +91,16 @@ def window_weights(windows: Sequence[Window], rng: np.random.Generator, replicat
             start = rng.integers(0, len(places), size=(len(replicate), math.ceil(len(places) / length), 1))
             held = (start + np.arange(length)).reshape(len(replicate), -1)[:, : len(places)] % len(places)
             np.add.at(weights, (replicate[:, None], np.asarray(places)[held]), 1)
+        of_era = [place for places in worlds.values() for place in places]
+        weights[:, of_era] = 1 + _stretch(len(worlds)) * (weights[:, of_era] - 1)
     return weights
+
+
+def _stretch(worlds: int) -> float:
+    """By how much the bootstrap's spread of a mean of so few is widened; 1 where they are one."""
+    if worlds < 2:
+        return 1.0
+    return float(np.sqrt(worlds / (worlds - 1)) * stdtrit(worlds - 1, 0.975) / ndtri(0.975))
 
 
 def over_windows(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:

@@ -13,7 +13,7 @@ from fourfold.tasks.driver_displacement.naive import reference, seasonal_referen
 from fourfold.tasks.driver_displacement.origins import until
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Panel
 from fourfold.tasks.driver_displacement.problem import draw
-from fourfold.tasks.driver_displacement.resampling import KEPT, window_weights
+from fourfold.tasks.driver_displacement.resampling import KEPT, Table, window_weights
 from fourfold.tasks.driver_displacement.scoring import score
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 from fourfold.tasks.driver_displacement.worlds import PublicWorlds
@@ -362,12 +362,20 @@ def test_every_score_is_one_that_is_declared_and_in_its_range(windows, eras):
     assert len(set(rows)) == len(rows)
 
 
-def test_resampled_worlds_spread_as_independent_ones_do(windows):
+def test_resampled_worlds_spread_as_the_mean_of_a_few_does(windows):
     weights = window_weights(windows, np.random.default_rng(0), 20_000)
-    assert (weights.sum(axis=1) == len(windows)).all()
-    assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.03)
+    assert weights.sum(axis=1) == pytest.approx(np.full(20_000, 6))
+    assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.04)
     values = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0])
-    assert (weights @ values / 6).std() == pytest.approx(values.std() / np.sqrt(6), rel=0.02)
+    student = 2.5706 / 1.95996  # 97.5 % quantiles, with 5 degrees of freedom and of the normal.
+    assert (weights @ values / 6).std() == pytest.approx(student * values.std(ddof=1) / np.sqrt(6), rel=0.02)
+
+
+def test_an_interval_of_six_worlds_covers_the_mean_of_all_worlds(windows):
+    resampled = Table(windows, window_weights(windows, np.random.default_rng(0), 1000))
+    rng = np.random.default_rng(1)
+    found = [resampled.score("wql", rng.normal(size=6), 6) for _ in range(2000)]
+    assert np.mean([each.low < 0 < each.high for each in found]) == pytest.approx(0.95, abs=0.025)
 
 
 def test_overlapping_origins_are_resampled_in_blocks_within_their_era(eras):
