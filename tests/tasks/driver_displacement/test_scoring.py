@@ -13,7 +13,7 @@ from fourfold.tasks.driver_displacement.naive import reference, seasonal_referen
 from fourfold.tasks.driver_displacement.origins import until
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Panel
 from fourfold.tasks.driver_displacement.problem import draw
-from fourfold.tasks.driver_displacement.resampling import KEPT, Table, window_weights
+from fourfold.tasks.driver_displacement.resampling import KEPT
 from fourfold.tasks.driver_displacement.scoring import score
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 from fourfold.tasks.driver_displacement.worlds import PublicWorlds
@@ -360,34 +360,6 @@ def test_every_score_is_one_that_is_declared_and_in_its_range(windows, eras):
             assert value is None or metric.high is None or value <= metric.high
     rows = [(score.metric, score.group) for score in scored(windows, [None] * 6).scores]
     assert len(set(rows)) == len(rows)
-
-
-def test_resampled_worlds_spread_as_the_mean_of_a_few_does(windows):
-    weights = window_weights(windows, np.random.default_rng(0), 20_000)
-    assert weights.sum(axis=1) == pytest.approx(np.full(20_000, 6))
-    assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.04)
-    values = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0])
-    student = 2.5706 / 1.95996  # 97.5 % quantiles, with 5 degrees of freedom and of the normal.
-    assert (weights @ values / 6).std() == pytest.approx(student * values.std(ddof=1) / np.sqrt(6), rel=0.02)
-
-
-def test_an_interval_of_six_worlds_covers_the_mean_of_all_worlds(windows):
-    resampled = Table(windows, window_weights(windows, np.random.default_rng(0), 1000))
-    rng = np.random.default_rng(1)
-    found = [resampled.score("wql", rng.normal(size=6), 6) for _ in range(2000)]
-    assert np.mean([each.low < 0 < each.high for each in found]) == pytest.approx(0.95, abs=0.025)
-
-
-def test_overlapping_origins_are_resampled_in_blocks_within_their_era(eras):
-    # Origins are 2 apart and horizons 4 long, so blocks are of two; of four origins a replicate holds two blocks.
-    weights = window_weights(eras, np.random.default_rng(0), 5_000)
-    before, covid, after = weights[:, :4], weights[:, 4], weights[:, 5:]
-    assert (covid == 1).all()
-    assert (before.sum(axis=1) == 4).all()
-    assert (after.sum(axis=1) == 4).all()
-    blocks = [np.roll([1, 1, 0, 0], start) for start in range(4)]
-    assert {tuple(row) for row in before.tolist()} == {tuple(one + other) for one in blocks for other in blocks}
-    assert weights.mean(axis=0) == pytest.approx(np.ones(9), abs=0.03)
 
 
 @pytest.mark.data
