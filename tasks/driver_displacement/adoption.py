@@ -33,7 +33,7 @@ def logistic(years: Floats, half: Floats, rate: Floats) -> Floats:
 
 
 def waves(years: Floats, first: Floats, second: Floats, rate: Floats, share: Floats | float) -> Floats:
-    """Two logistic waves with a plateau between: a ``share`` half adopted after ``first`` years, the rest after ``second``.
+    """Two logistic waves and a plateau between: a ``share`` half there in ``first`` years, the rest in ``second``.
 
     Meyer 1994, "Bi-logistic growth"; here, the work that needs fair weather and the work in all weather.
     """

@@ -86,11 +86,11 @@ def outcomes(rng: np.random.Generator, person: Person) -> Outcome:
     scale = search_scale(person, insured)
     weeks = np.stack([weeks_untrained(hazard, scale), weeks_trained(hazard, scale, completes)])
     benefit = np.minimum(_BENEFIT * person.wage / WEEKS, _MAXIMUM) * insured
+    present = earnings(person, weeks, scar)
+    present[1] += added(person, weeks[1], gain)
     return Outcome(
         weeks=weeks,
-        earnings=np.stack(
-            [earnings(person, weeks[0], scar), earnings(person, weeks[1], scar) + added(person, weeks[1], gain)]
-        ),
+        earnings=present,
         unemployment_insurance=benefit * np.minimum(weeks, np.float32(_BENEFIT_WEEKS)),
         kept=np.stack([kept(weeks[0], scar), kept(weeks[1], scar, gain)]),
     )
@@ -138,9 +138,9 @@ def _gain(person: Person) -> Singles:
 
 
 def earnings(person: Person, weeks: Singles, scar: Singles) -> Singles:
-    """Present value (m,) in dollars of what is earned until the horizon, or retirement where that is nearer.
+    """Present value (..., m) in dollars of what is earned until the horizon, or retirement where that is nearer.
 
-    Nothing before re-employment at ``weeks``; then the former wage, less a scar that heals exponentially.
+    Nothing before re-employment at ``weeks`` (..., m); then the former wage, less a scar that heals exponentially.
     """
     end = _end(person)
     start = np.minimum(weeks / WEEKS, end)

@@ -26,7 +26,7 @@ _MINORITY_ODDS = np.array([0.112, 0.112, 1.034, 0.295])
 """Log-odds that a driver is of a minority over those of a resident of the state: with them 41.5 % of truck, 66.2 % of
 taxi and 45.1 % of bus drivers are, the sums of black, Asian and Hispanic in CPS 2019, table 11."""
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
 """Workers drawn at once: few enough to stay in a processor's cache."""
 
 Flags = npt.NDArray[np.bool_]
@@ -69,49 +69,53 @@ def draw(rng: np.random.Generator, displaced: Floats, unemployment: Floats, wage
     """
     change = np.diff(displaced.astype(np.int64), axis=1, prepend=0)
     losses, returns = np.maximum(change, 0), np.maximum(-change, 0)
-    cell = np.repeat(np.arange(losses.size, dtype=np.int32), losses.ravel())
-    blocks = [_block(rng, cell[at : at + _BLOCK], unemployment, wage) for at in range(0, max(len(cell), 1), _BLOCK)]
-    columns = {name: np.concatenate([block[name] for block in blocks], axis=-1) for name in blocks[0]}
+    upto, m = np.cumsum(losses), int(losses.sum())
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for at in range(0, max(m, 1), _BLOCK):
+        counts = np.diff(np.clip(upto, at, at + _BLOCK), prepend=at).reshape(losses.shape)
+        for name, part in _block(rng, counts, unemployment, wage).items():
+            if name not in columns:
+                columns[name] = np.empty((*part.shape[:-1], m), part.dtype)
+            columns[name][..., at : at + _BLOCK] = part
     return Workers(returned=_returned(losses.sum(axis=1), returns), **columns)
 
 
 def _block(
-    rng: np.random.Generator, cell: npt.NDArray[np.int32], unemployment: Floats, wage: Floats
+    rng: np.random.Generator, counts: npt.NDArray[np.int64], unemployment: Floats, wage: Floats
 ) -> dict[str, npt.NDArray[Any]]:
-    """Every column of `Workers` but ``returned`` for workers who lost their jobs in these cells of (n, T)."""
-    place, lost = np.divmod(cell, unemployment.shape[1])
-    bits = luck.bits(rng, 5, len(cell))
-    occupation = place % len(OCCUPATIONS)
-    woman = luck.chance(bits[0], _at(place, WOMEN_SHARE))
-    age = np.clip(_at(occupation, _MEDIAN_AGE) + 13 * luck.normal(bits[1]), 19, 75)
-    person = reemployment.Person(
-        occupation=occupation,
-        age=np.floor(age),
-        wage=_yearly_wage(_at(cell, wage), place, woman, luck.normal(bits[2])),
-        unemployment=_at(cell, unemployment),
-    )
+    """Every column of `Workers` but ``returned`` for so many who lost a job at each place and period, (n, T)."""
+    at_place = counts.sum(axis=1)
     odds = np.log(MINORITY_SHARE / (1 - MINORITY_SHARE))[:, None] + _MINORITY_ODDS
+    bits = luck.bits(rng, 5, int(at_place.sum()))
+    woman = luck.chance(bits[0], _each(WOMEN_SHARE, at_place))
+    age = _each(np.broadcast_to(_MEDIAN_AGE, WOMEN_SHARE.shape), at_place) + 13 * luck.normal(bits[1])
+    person = reemployment.Person(
+        occupation=np.repeat(np.arange(len(at_place)) % len(OCCUPATIONS), at_place),
+        age=np.floor(np.clip(age, 19, 75)),
+        wage=52 * _each(wage, counts) * _pay(woman, at_place) * np.exp(np.float32(0.35) * luck.normal(bits[2])),
+        unemployment=_each(unemployment, counts),
+    )
     return {
-        "place": place.astype(np.int16),
-        "lost": lost.astype(np.int16),
+        "place": np.repeat(np.arange(len(at_place), dtype=np.int16), at_place),
+        "lost": np.repeat(np.tile(np.arange(counts.shape[1], dtype=np.int16), len(at_place)), counts.ravel()),
         "recorded": luck.chance(bits[3], RECORDED),
         "sex": woman.astype(np.int8),
-        "minority": luck.chance(bits[4], _at(place, 1 / (1 + np.exp(-odds)))).astype(np.int8),
+        "minority": luck.chance(bits[4], _each(1 / (1 + np.exp(-odds)), at_place)).astype(np.int8),
         "age": person.age.astype(np.int8),
         "wage": person.wage,
         **vars(reemployment.outcomes(rng, person)),
     }
 
 
-def _at(index: npt.NDArray[np.integer], table: Floats) -> Singles:
-    return table.astype(np.float32).take(index)
+def _each(table: Floats, counts: npt.NDArray[np.int64]) -> Singles:
+    """Repeat each value of a table, of places or of places and periods, for so many workers."""
+    return np.repeat(table.astype(np.float32).ravel(), counts.ravel())
 
 
-def _yearly_wage(weekly: Singles, place: npt.NDArray[np.integer], woman: Flags, deviate: Singles) -> Singles:
-    """Dollars a year around the median of the place; women earn less, so that the median of all is kept."""
+def _pay(woman: Flags, at_place: npt.NDArray[np.int64]) -> Singles:
+    """Pay (m,) over the median of the place: women earn less, so that the mean of all is kept."""
     men = 1 / (WOMEN_SHARE * _WOMEN_PAY + 1 - WOMEN_SHARE)
-    factor = _at(2 * place + woman, np.stack([men, men * _WOMEN_PAY], axis=-1))
-    return 52 * weekly * factor * np.exp(np.float32(0.35) * deviate)
+    return _each(men, at_place) - woman.astype(np.float32) * _each(men * (1 - _WOMEN_PAY), at_place)
 
 
 def _returned(lost: npt.NDArray[np.int64], returns: npt.NDArray[np.int64]) -> npt.NDArray[np.int16]:

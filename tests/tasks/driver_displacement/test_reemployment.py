@@ -26,7 +26,8 @@ def mccall(cache: Path) -> pd.DataFrame:
 @pytest.mark.data
 def test_search_is_mccalls_by_maximum_likelihood(mccall):
     """A Weibull law of spells known to two weeks, refitted to the survey: the coefficients are those of the module."""
-    columns = [np.ones(len(mccall)), (mccall["age"] - 40) / 10, mccall["insured"], mccall["logwage"] - mccall["logwage"].mean()]
+    wage = mccall["logwage"] - mccall["logwage"].mean()
+    columns = [np.ones(len(mccall)), (mccall["age"] - 40) / 10, mccall["insured"], wage]
     x, end = np.column_stack(columns).astype(float), 2.0 * mccall["spell"].to_numpy()
 
     @np.errstate(all="ignore")  # The search passes through parameters at which no spell is possible.
@@ -71,7 +72,8 @@ def test_a_lost_job_costs_truck_drivers_near_what_groshen_found():
 
 
 def test_earnings_are_the_integral_of_what_is_earned():
-    for age, weeks, scar, gain in ((30, 10.0, 0.2, 0.1), (60, 80.0, 0.4, 0.2), (45, 0.5, 0.0, 0.05), (66, 500.0, 0.1, 0.1)):
+    cases = ((30, 10.0, 0.2, 0.1), (60, 80.0, 0.4, 0.2), (45, 0.5, 0.0, 0.05), (66, 500.0, 0.1, 0.1))
+    for age, weeks, scar, gain in cases:
         person, end = people(1, age=age), max(min(67 - age, 20), 1)
         single = (np.array([value], np.float32) for value in (weeks, scar, gain))
         found, healing, adding = single

@@ -18,19 +18,19 @@ def test_the_table_is_what_the_surveys_say(cache: Path):
     assert states.EMPLOYMENT[:, 2] == pytest.approx(total["taxi_other"] / 3, abs=0.51)
     assert states.EMPLOYMENT[:, 3] == pytest.approx(total["bus"] / 3, abs=0.51)
     occupations = ["truck", "truck", "taxi_other", "bus"]
-    assert states.WOMEN_SHARE == pytest.approx((women / total)[occupations].to_numpy(), abs=5.1e-4)
+    assert pytest.approx((women / total)[occupations].to_numpy(), abs=5.1e-4) == states.WOMEN_SHARE
 
     about = pd.read_csv(cache / "driver/acs_covariates_state_2005_2018.csv")
     about = about[about["year"] == 2018].set_index("state").loc[total.index]
-    assert states.MINORITY_SHARE == pytest.approx(1 - about["nh_white"] / about["pop"], abs=5.1e-4)
+    assert pytest.approx(1 - about["nh_white"] / about["pop"], abs=5.1e-4) == states.MINORITY_SHARE
     assert states.MEDIAN_INCOME.tolist() == about["median_hh_income"].tolist()
 
 
 @pytest.mark.data
 def test_truck_drivers_are_parted_as_the_census_of_employers_has_them(cache: Path):
-    jobs = pd.read_csv(cache / "driver/national_employment_oews_2024.csv", thousands=",").set_index("OCC_CODE")["TOT_EMP"]
-    heavy = float(jobs["53-3032"])
-    assert heavy / (heavy + float(jobs["53-3033"]) + float(jobs["53-3031"])) == pytest.approx(states.HEAVY_SHARE)
+    jobs = pd.read_csv(cache / "driver/national_employment_oews_2024.csv").set_index("OCC_CODE")["TOT_EMP"]
+    heavy, light, selling = (float(jobs[code]) for code in ("53-3032", "53-3033", "53-3031"))
+    assert heavy / (heavy + light + selling) == pytest.approx(states.HEAVY_SHARE)
 
 
 def test_the_sun_belt_and_the_terciles():
