@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite import exhibit, mechanism_checks, protocol, sandbox
+from fourfold.suite import exhibit, mechanism_checks, protocol
 from fourfold.suite.cell import Cell
 from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.evidence import Secret
@@ -257,7 +257,7 @@ def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[st
         "versions": versions(),
         "host": socket.gethostname(),
         "device": cell.budget.device,
-        "confinement": sandbox.CONFINEMENT,
+        "confinement": seen.confinement,
         "started": started,
         "wall": wall,
         "guest_start": seen.start,

@@ -65,7 +65,9 @@ def main(arguments: list[str]) -> None:
             importlib.import_module(module)
     gc.collect()
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
-    control.sendall(WARM)
+    shown = sandbox.shown()
+    level, _ = sandbox.level(shown)
+    control.sendall(WARM + bytes([sandbox.LEVELS.index(level)]))
     while True:
         order, descriptors, *_ = socket.recv_fds(control, 1, 3, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
         if not order:
@@ -76,7 +78,7 @@ def main(arguments: list[str]) -> None:
         if pid == 0:
             for descriptor in (control.fileno(), wakeup, wakener):
                 os.close(descriptor)
-            _be_guest(*descriptors)
+            _be_guest(descriptors, level, shown)
         for descriptor in descriptors:
             os.close(descriptor)
         control.sendall(FORKED.pack(pid))
@@ -111,9 +113,9 @@ def _kill(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _be_guest(asks: int, answers: int, log: int) -> NoReturn:
+def _be_guest(descriptors: Sequence[int], level: str, shown: Sequence[str]) -> NoReturn:
     """Run one method from its import to its last answer, and leave without returning."""
-    code = 1
+    code, (asks, answers, log) = 1, descriptors
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -122,7 +124,7 @@ def _be_guest(asks: int, answers: int, log: int) -> NoReturn:
         os.close(log)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))
         order = json.loads(boundary.receive(asks)[1])
-        sandbox.confine(order["memory_limit"], order["scratch"])
+        order["file"] = sandbox.confine(order, level, shown, (asks, answers))
         if order["role"] == "custodian":
             from fourfold.suite import custodian
 

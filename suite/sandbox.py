@@ -5,11 +5,22 @@ import ctypes
 import os
 import resource
 import signal
+import site
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-CONFINEMENT = "process"
-"""How far a guest is confined, as every row's provenance records: its own process, environment, folder and limits."""
+from fourfold.suite import namespaces
+
+LEVELS = ("process", "namespaces")
+"""How far a guest can be confined, as every row's provenance records. ``process``: its own process, environment, folder
+and limits, which keeps out accidents and no malice. ``namespaces``: it sees no other process, no network, no file but
+the system's, read-only, and its own; and many system calls are denied."""
+SCRATCH = 2 << 30
+"""Bytes that a confined guest may keep in files."""
+PLAIN = "FOURFOLD_SANDBOX"
+"""The environment variable that, where it is ``process``, has guests confined no further than that."""
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -27,24 +38,74 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "CUDA_VISIBL
 
 def environment(threads: int) -> dict[str, str]:
     """The variables a guest starts with: a path, a language, its devices, its threads, and no word of the suite's."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in (*_KEPT, PLAIN) if name in os.environ}
     # One order of sets for all guests. No bytecode: what one guest wrote, another would run.
     fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     return kept | dict.fromkeys(_THREADS, str(threads)) | _HEAP | fixed
 
 
-def confine(memory_limit: int, scratch: str) -> None:
-    """Bind the calling process, and all it starts, to its folder and its limits; it dies with its parent."""
+def confine(order: Mapping[str, Any], level: str, shown: Sequence[str], held: Sequence[int]) -> str:
+    """Bind the calling process, and all it starts, to its folder and its limits; it dies with its parent.
+
+    order: what the guest is told: ``memory_limit``, ``scratch``, ``file``, ``budget``. level: one of LEVELS; beyond
+    ``process``, it is another process that goes on, with the descriptors ``held``. shown: folders it may read.
+    Returns where the method's file is now. Raises ConfinementError where the machine does not let it.
+    """
     os.setsid()
     die_with_parent()
-    os.chdir(scratch)
-    os.environ.update(HOME=scratch, TMPDIR=scratch)
+    home, budget, file = order["scratch"], order.get("budget", {}), order.get("file", "")
+    if level == "namespaces":
+        folder, name = os.path.split(file)
+        namespaces.enter(home, SCRATCH, shown, folder, budget.get("device") == "cuda", held)
+        home, file = namespaces.HOME, os.path.join(namespaces.METHOD, name)
+    os.chdir(home)
+    os.environ.update(HOME=home, TMPDIR=home)
     tempfile.tempdir = None  # Whoever asked before the fork was told another.
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_FSIZE, 4 << 30)):
         _lower(limit, value)
     if sys.platform == "linux":
         # The data segment, not the address space: importing torch maps 600 MB it never touches.
-        _lower(resource.RLIMIT_DATA, memory_limit)
+        _lower(resource.RLIMIT_DATA, order["memory_limit"])
+    if "time_limit" in budget:
+        _lower(resource.RLIMIT_CPU, int(2 * budget["time_limit"] * max(1.0, budget["cpus"])) + 60)
+    return file
+
+
+def shown() -> list[str]:
+    """The folders that this Python imports from, which a guest may read."""
+    folders = [sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages(), *filter(os.path.isabs, sys.path)]
+    for finder in sys.meta_path:  # An editable installation maps names to folders by a finder of its own.
+        mapping = getattr(sys.modules.get(getattr(finder, "__module__", "")), "MAPPING", {})
+        folders += [path for path in mapping.values() if os.path.isdir(path)]
+    folders.append(os.path.dirname(os.path.abspath(__file__)))
+    return sorted({folder for folder in folders if os.path.isdir(folder)})
+
+
+def level(folders: Sequence[str]) -> tuple[str, str]:
+    """How far a guest can be confined here, and why no further: tried out by a process that is confined and ends."""
+    if os.environ.get(PLAIN) == LEVELS[0]:
+        return LEVELS[0], f"{PLAIN}={LEVELS[0]} asks for no more"
+    if sys.platform != "linux":
+        return LEVELS[0], f"{sys.platform} has no namespaces"
+    with tempfile.TemporaryDirectory(prefix="fourfold-") as root:
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            _try(root, folders, write)
+        os.close(write)
+        with open(read, "rb") as told:
+            why = told.read().decode(errors="replace")
+        return (LEVELS[0], why) if os.waitpid(pid, 0)[1] else (LEVELS[1], "")
+
+
+def _try(root: str, folders: Sequence[str], write: int) -> None:
+    try:
+        namespaces.enter(root, SCRATCH, folders, "", False, [write])
+        os._exit(0)
+    except BaseException as error:
+        os.write(write, str(error).encode()[:4096])
+    finally:
+        os._exit(1)
 
 
 def _lower(limit: int, value: int) -> None:

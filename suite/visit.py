@@ -68,6 +68,7 @@ class Visit:
     peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
     ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
     found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
+    confinement: how far it was confined, one of ``sandbox.LEVELS``; '': it never ran.
     """
 
     status: str = "ok"
@@ -84,6 +85,7 @@ class Visit:
     parameters: int | None = None
     energy: float | None = None
     log: str = ""
+    confinement: str = ""
 
 
 def visit_warm(
@@ -137,7 +139,7 @@ def visit(
 
     Raises GuestLost when the parent itself dies; whatever the method does ends in the visit's status.
     """
-    result, scratch = Visit(), tempfile.mkdtemp(prefix="fourfold-")
+    result, scratch = Visit(confinement=parent.confinement), tempfile.mkdtemp(prefix="fourfold-")
     try:
         with Watch(parent, budget.memory_limit) as watch:
             custodied = curation.access == "curator"

@@ -39,7 +39,10 @@ class Reaped:
 
 
 class Parent:
-    """One warm parent: a Python of the method's environment that has imported ``preload`` and waits for orders."""
+    """One warm parent: a Python of the method's environment that has imported ``preload`` and waits for orders.
+
+    ``confinement`` is how far its guests are confined, one of ``sandbox.LEVELS``.
+    """
 
     def __init__(self, python: str, preload: Sequence[str], threads: int) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
@@ -58,7 +61,7 @@ class Parent:
             )
         self._control.setblocking(False)
         try:
-            self._told(len(guest.WARM), _START)
+            self.confinement = sandbox.LEVELS[self._told(len(guest.WARM) + 1, _START)[-1]]
         except GuestLost:
             self.close()
             raise

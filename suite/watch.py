@@ -14,8 +14,9 @@ from typing import Self
 from fourfold.suite import boundary, guest
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.folder import FolderError
+from fourfold.suite.namespaces import ConfinementError
 from fourfold.suite.usage import Usage
-from fourfold.suite.warm import Parent, Reaped
+from fourfold.suite.warm import GuestLost, Parent, Reaped
 
 LOG_KEPT = 16 << 10
 """Bytes of what a method prints that are kept for its author: the first half and the last."""
@@ -235,12 +236,14 @@ def _pipe() -> tuple[int, int]:
 
 
 def _failure(body: bytes) -> tuple[str, str]:
-    """Read a guest's last words: an exception's kind, text and place."""
+    """Read a guest's last words: an exception's kind, text and place. Raises GuestLost where it never got to run."""
     try:
         told = json.loads(body)
         kind, text, where = (str(told[name]) for name in ("kind", "text", "where"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return "failed", "it failed, and could not say why; what it printed may tell"
+    if kind == ConfinementError.__name__:
+        raise GuestLost(text)
     place = f" (at {where})" if where else ""
     if kind == "MemoryError" or "can't allocate memory" in text or "bad_alloc" in text:
         return "out-of-memory", f"{kind}: {text}{place}; {_MORE_MEMORY}"

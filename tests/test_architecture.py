@@ -9,7 +9,9 @@ import pytest
 
 REPO = Path(__file__).parents[1]
 FOLDERS = ("suite", "tasks", "baselines", "leaderboard")
-GUEST_SIDE = ("__init__", "method", "boundary", "evidence", "guest", "sandbox", "state")
+GUEST_SIDE = (
+    *("__init__", "method", "boundary", "evidence", "folder", "guest", "namespaces", "sandbox", "seccomp", "state"),
+)
 STORE = ("store", "layout", "cellfile", "bundle", "cards", "exhibit")
 ALLOWED = {
     "leaderboard": {"leaderboard", "suite.metrics", *(f"suite.{room}" for room in STORE)},

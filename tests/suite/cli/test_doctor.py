@@ -1,7 +1,8 @@
 import os
-import shutil
 from collections.abc import Callable
 from typing import Any
+
+from fourfold.suite import sandbox
 
 Run = Callable[..., Any]
 
@@ -16,13 +17,16 @@ def test_doctor_tells_what_is_here_and_how_to_get_what_is_not(fourfold: Run, ans
     assert all(row["remedy"] for row in found.values() if row["state"] == "lacks")
 
 
-def test_doctor_tells_of_bubblewrap_what_the_path_has(fourfold: Run, answer: Run) -> None:
-    found = {row["what"]: row for row in answer(fourfold("doctor", "--json", PATH="/nowhere"))}
-    assert (found["bubblewrap"]["state"], found["gpu"]["state"]) == ("lacks", "lacks")
-    assert "bubblewrap" in found["bubblewrap"]["remedy"]
-    if shutil.which("bwrap"):
-        said = {row["what"]: row["said"] for row in answer(fourfold("doctor", "--json"))}
-        assert said["bubblewrap"] != "not installed"
+def test_doctor_tells_how_far_a_guest_is_confined(fourfold: Run, answer: Run) -> None:
+    told = answer(fourfold("doctor", "--json", FOURFOLD_SANDBOX="process"))
+    found = {row["what"]: row for row in told}["confinement"]
+    assert (found["state"], found["said"].split(":")[0]) == ("lacks", "process")
+    assert "as the user you are" in found["said"]
+    assert "user namespaces" in found["remedy"]
+    level, why = sandbox.level(sandbox.shown())
+    found = {row["what"]: row for row in answer(fourfold("doctor", "--json"))}["confinement"]
+    assert found["said"].startswith(f"{level}:")
+    assert why in found["said"]
 
 
 def test_doctor_in_words(fourfold: Run) -> None:

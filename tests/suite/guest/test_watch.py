@@ -106,13 +106,15 @@ def test_a_child_that_keeps_the_pipes_open_does_not_keep_the_suite_waiting(run: 
 
 @LINUX
 def test_nothing_that_a_method_started_survives_it(run: Run, heard: Any) -> None:
-    seen = run("""
+    name = f"fourfold-{os.getpid() % 100_000}"
+    seen = run(f"""
         def fit(self, train, budget):
             read, write = os.pipe()
             if not os.fork():
                 os.setsid()
                 for _ in range(3):
                     os.fork()
+                open("/proc/self/comm", "w").write({name!r})
                 os.write(write, b"%d\\n" % os.getpid())
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(1000)
@@ -121,13 +123,15 @@ def test_nothing_that_a_method_started_survives_it(run: Run, heard: Any) -> None
                 pids += os.read(read, 4096)
             print([int(pid) for pid in pids.split()])
     """)
-    pids = heard(seen)
-    assert len(set(pids)) == 8
-    assert not [pid for pid in pids if alive(pid)]
+    assert len(set(heard(seen))) == 8
+    assert name not in [path.read_text().strip() for path in Path("/proc").glob("[0-9]*/comm") if path.exists()]
 
 
 @LINUX
-def test_a_method_that_kills_its_parent_is_told_from_a_machine_that_fails(tmp_path: Path, asks: Any) -> None:
+def test_a_method_that_kills_its_parent_is_told_from_a_machine_that_fails(
+    tmp_path: Path, asks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURFOLD_SANDBOX", "process")
     killer = tmp_path / "killer.py"
     killer.write_text(
         dedent("""
@@ -258,6 +262,7 @@ def test_a_method_that_stops_its_parent_does_not_stop_the_suite(
     tmp_path: Path, asks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(warm, "_FORK", 0.5)
+    monkeypatch.setenv("FOURFOLD_SANDBOX", "process")
     stopper = tmp_path / "stopper.py"
     stopper.write_text(
         "import os, signal\nfrom fourfold.suite import Method\nclass Stopper(Method):\n"
