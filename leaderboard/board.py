@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from fourfold.leaderboard import ranking, refutation, twin
+from fourfold.leaderboard import ranking, refutation, second, twin
 from fourfold.leaderboard.certificate import upper_bounds
 from fourfold.leaderboard.standing import Row, Standing, standings
 from fourfold.leaderboard.summary import Summary, summed
@@ -41,7 +42,8 @@ class Ranked:
     titles: a row each, unique. tracks: the rows of one compete with each other alone. ranks: (rows, 2), first and
     last among the rows that keep the row's own budget, which are those of its epsilon or a smaller one; zeros where not
     ranked. states: of each row ``ranked``, ``unranked`` (the dataset ranks nobody),
-    ``incomplete``, ``failed`` (no cell ended well), ``undefined`` (the headline has no value) or ``refuted``, and why.
+    ``incomplete``, ``failed`` (no cell ended well), ``undefined`` (the headline has no value), ``barred`` (by the gate
+    of a second table) or ``refuted``, and why.
     bounds: of each row the upper bound that its certificate rests on, NaN where there is none.
     """
 
@@ -164,6 +166,8 @@ class Board:
     """All standings of a store, in (task, dataset) order, with the cards of its tasks and (by digest) of its methods.
 
     skipped: the files that were not read, each with why. cells: how many were. made: when, UTC. provenance: by cell.
+    exhibits: by cell and name, of the cells whose exhibits are shown (see ``exhibits``). seconds: by (task, dataset)
+    the rows as the task's second table ranks them, where its first metric was measured.
     """
 
     standings: Sequence[Ranked]
@@ -173,6 +177,8 @@ class Board:
     cells: int
     made: datetime
     provenance: Mapping[str, Card]
+    exhibits: Mapping[str, Mapping[str, Card]] = field(default_factory=dict)
+    seconds: Mapping[tuple[str, str], Ranked] = field(default_factory=dict)
 
 
 def spelled_rank(first: int, last: int) -> str:
@@ -200,13 +206,27 @@ def build(
         cell: f"{card.get('task_version')} {card.get('dataset_checksum')} {card.get('draw')}"
         for cell, card in provenance.items()
     }
+    found = _all_ranked(rows, tasks, methods, problems)
+    again = second.cards(tasks)
+    concerned = pc.is_in(rows["task"], pa.array(list(again), pa.string()))
+    seconds = {
+        (each.standing.task, each.standing.dataset): each
+        for each in _all_ranked(rows.filter(concerned), again, methods, problems)
+        if each.standing.column(each.headline["name"]) is not None
+    }
+    cells, made = len(rows["cell"].unique()), made or datetime.now(UTC)
+    return Board(found, tasks, methods, skipped, cells, made, provenance, seconds=seconds)
+
+
+def _all_ranked(
+    rows: pa.Table, tasks: Mapping[str, Card], methods: Mapping[str, Card], problems: Mapping[str, str]
+) -> list[Ranked]:
     headlines = {name: str(card.get("headline", "")) for name, card in tasks.items()}
     parts = [
         twin.compared(part, [metric["name"] for metric in tasks.get(part.task, {}).get("metrics", ())])
         for part in standings(rows, headlines, problems)
     ]
-    found = [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
-    return Board(found, tasks, methods, skipped, len(rows["cell"].unique()), made or datetime.now(UTC), provenance)
+    return [_ranked(standing, tasks.get(standing.task, {}), methods) for standing in parts]
 
 
 def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Ranked:
@@ -219,6 +239,10 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
     sound = "unranked" if standing.dataset in task.get("unranked", ()) else "ranked"
     complete = _complete(standing, summary, str(task.get("headline", "")))
     states = [(sound, SOUND[sound]) if complete[row] else _lacking(standing, row) for row in range(len(standing.rows))]
+    gate = str(task.get("gate", ""))
+    for row, seeds in second.barred(standing, gate).items():
+        if states[row][0] == "ranked":
+            states[row] = ("barred", f"{gate.replace('_', ' ')}: fails on seed {', '.join(map(str, seeds))}")
     for row, why in refutation.refuted(standing).items():
         states[row] = ("refuted", why)
     ranked = np.array([state == "ranked" for state, _ in states], bool)

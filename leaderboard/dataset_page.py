@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from fourfold.leaderboard import curves, figure, paper, ranking
-from fourfold.leaderboard.board import Ranked, default_track
+from fourfold.leaderboard import curves, figure, paper, ranking, state_map
+from fourfold.leaderboard.board import Board, Ranked, default_track
 from fourfold.leaderboard.numerals import DASH, interval, named, spelled
 from fourfold.leaderboard.payload import embedded, payload
 
@@ -56,8 +56,8 @@ def missing(ranked: Ranked, row: int, column: int) -> str:
     return f"undefined: it rests on {records:,} records" if records else "not measured"
 
 
-def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
-    """What ``dataset.html.jinja`` shows. links: where each row's method has its page."""
+def view(ranked: Ranked, links: Sequence[str], board: Board) -> dict[str, Any]:
+    """What ``dataset.html.jinja`` shows of a standing of the board. links: where each row's method has its page."""
     shown = table_columns(ranked)
     carried = payload(ranked, shown, list(links))
     places = {(column["metric"], column["group"]): place for place, column in enumerate(carried["columns"])}
@@ -68,18 +68,7 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "curves": curves.carried(ranked) if carried["headline"] is not None else None,
         "axes": [[places[ranked.standing.columns[column]] for column in pair] for pair in axes(ranked)],
     }
-    about = [ranked.metric(ranked.standing.columns[column][0]) for column in shown]
-    heads = [
-        {
-            "title": ranked.title(column),
-            "unit": metric["unit"],
-            "better": metric["better"],
-            "doc": metric["doc"],
-            "arrow": ARROWS.get(metric["better"], ""),
-            "family": metric["family"],
-        }
-        for column, metric in zip(shown, about, strict=True)
-    ]
+    heads = _heads(ranked, shown)
     families = [(name, len(list(group))) for name, group in groupby(head["family"] for head in heads)]
     return {
         "ranked": ranked,
@@ -91,9 +80,37 @@ def view(ranked: Ranked, links: Sequence[str]) -> dict[str, Any]:
         "budgets": sorted(filter(math.isfinite, ranked.epsilons)),
         "figures": figures(ranked),
         "curves": curves.view(ranked),
+        "second": _second(board.seconds.get((ranked.standing.task, ranked.standing.dataset)), links),
+        "maps": state_map.views(ranked, links),
         "data": Markup(embedded(carried)),
         "failures": _failures(ranked, links),
     }
+
+
+def _heads(ranked: Ranked, shown: Sequence[int]) -> list[dict[str, str]]:
+    """The heads of a table's columns."""
+    about = [ranked.metric(ranked.standing.columns[column][0]) for column in shown]
+    return [
+        {
+            "title": ranked.title(column),
+            "unit": metric["unit"],
+            "better": metric["better"],
+            "doc": metric["doc"],
+            "arrow": ARROWS.get(metric["better"], ""),
+            "family": metric["family"],
+        }
+        for column, metric in zip(shown, about, strict=True)
+    ]
+
+
+def _second(ranked: Ranked | None, links: Sequence[str]) -> dict[str, Any] | None:
+    """The task's second table on this dataset, None where there is none; its rows are those of the first."""
+    if ranked is None:
+        return None
+    told = ranked.task["second"]
+    gate = ranked.metric(told["gate"])["title"] if told["gate"] else ""
+    heads = _heads(ranked, ranked.shown)
+    return {"title": told["title"], "gate": gate, "heads": heads, "body": body(ranked, ranked.shown, links)}
 
 
 def body(ranked: Ranked, shown: Sequence[int], links: Sequence[str]) -> Markup:

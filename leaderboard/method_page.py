@@ -8,9 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fourfold.leaderboard import score_table
+from fourfold.leaderboard import fans, score_table
 from fourfold.leaderboard.board import VERDICTS, Board, Card, Ranked, selector
 from fourfold.leaderboard.numerals import spelled
+from fourfold.leaderboard.payload import embedded
 from fourfold.leaderboard.standing import Failure
 
 Method = tuple[str, str, str]
@@ -34,6 +35,7 @@ def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[
         for ranked in board.standings
     }
     for (task, method, digest), found in places(board).items():
+        parts = [written[id(ranked)](row) for ranked, row in found]
         yield (
             (task, method, digest),
             {
@@ -41,7 +43,8 @@ def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[
                 "digest": digest,
                 "card": dict(board.methods.get(digest, {})),
                 "task": board.tasks.get(task, {"name": task}),
-                "parts": [written[id(ranked)](row) for ranked, row in found],
+                "parts": parts,
+                "data": _fanned(parts),
             },
         )
 
@@ -71,9 +74,22 @@ def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNam
             checks=_checks(board, ranked, row),
             provenance=_provenance(board, cells),
             command=again(row),
+            exhibits=next((board.exhibits[cell] for cell in cells if cell in board.exhibits), {}),
+            fans=None,
         )
 
     return part
+
+
+def _fanned(parts: Sequence[SimpleNamespace]) -> Markup | None:
+    """Give each part its fan charts; what the page's script needs of them, None where there are none."""
+    carrying = [part for part in parts if part.exhibits]
+    carried: list[dict[str, Any]] = []
+    for part in carrying:
+        if shown := fans.view(part.exhibits, fans.CARRIED // len(carrying)):
+            part.fans = shown | {"place": len(carried)}
+            carried.append(shown["carried"])
+    return Markup(embedded({"figure": fans.template(), "parts": carried})) if carried else None
 
 
 def _checks(board: Board, ranked: Ranked, row: int) -> list[tuple[str, str, int, str]]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import markupsafe
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("table.js", "question.js", "plot.js", "curves.js", "compare.js", "start.js")
+_SCRIPTS = ("page.js", "table.js", "question.js", "plot.js", "curves.js", "compare.js", "start.js")
+_FANS = ("page.js", "fans.js")
 
 LEADERS = 6
 """The leading methods of a dataset that the index names; half as many where tracks or budgets have their own."""
@@ -54,12 +55,21 @@ def render(board: Board, out: str | Path) -> list[Path]:
     }
     methods = {method: page_name(*method) for method in method_page.places(board)}
     with vega.bundling() as bundled:
+
+        @cache
+        def bundle() -> dict[str, Any]:
+            script = bundled()
+            return {"packed_bundle": Markup(vega.packed(script)), "bundle_hash": _hash(script)}
+
         index = write("index.html", "index", _index(board, datasets, methods))
-        of_methods = [write(methods[method], "method", view) for method, view in method_page.views(board, datasets)]
-        views = [dataset_page.view(ranked, _links(ranked, methods)) for ranked in board.standings]
-        script = bundled()
-    bundle = {"packed_bundle": Markup(vega.packed(script)), "bundle_hash": _hash(script)}
-    of_datasets = [write(name, "dataset", view | bundle) for name, view in zip(datasets.values(), views, strict=True)]
+        of_methods = [
+            write(methods[method], "method", view | (bundle() if view["data"] else {}))
+            for method, view in method_page.views(board, datasets)
+        ]
+        views = [dataset_page.view(ranked, _links(ranked, methods), board) for ranked in board.standings]
+        of_datasets = [
+            write(datasets[key], "dataset", view | bundle()) for key, view in zip(datasets, views, strict=True)
+        ]
     return [index, *of_datasets, *of_methods]
 
 
@@ -86,9 +96,10 @@ def _environment() -> "jinja2.Environment":
         undefined=jinja2.StrictUndefined,
     )
     style = (_HERE / "board.css").read_text(encoding="utf-8")
-    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    script, fans = ("\n".join((_HERE / name).read_text("utf-8") for name in names) for names in (_SCRIPTS, _FANS))
     environment.filters["prose"] = _prose
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": _hash(script)}
+    environment.globals |= {"fans_script": Markup(fans), "fans_hash": _hash(fans)}
     return environment
 
 

@@ -71,17 +71,6 @@ async function plot() {
   byId("plot").dataset.drawn = `${x},${y}`;
 }
 
-// Vega comes compressed within the page; the page's policy knows the script by its hash.
-let loading = null;
-function plotter() {
-  loading ??= (async () => {
-    const stream = new Blob([bytes(byId("bundle").textContent)]).stream().pipeThrough(new DecompressionStream("gzip"));
-    document.head.append(make("script", {textContent: await new Response(stream).text()}));
-    return window.vegaEmbed;
-  })();
-  return loading;
-}
-
 function startPlot() {
   const first = data.axes[0] ?? [goals[0]?.[1] ?? 0, goals[1]?.[1] ?? 0];
   options(byId("axis-x"), goals, first[0]);

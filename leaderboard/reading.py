@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from fourfold.leaderboard import exhibits
 from fourfold.leaderboard.board import Board, Card, build
 from fourfold.suite import bundle, cards, cellfile, layout, store
 
@@ -17,12 +18,13 @@ def aggregate(root: str | Path) -> Board:
     Raises StoreError where there is no such folder, or it cannot be read.
     """
     root = Path(root)
-    results, described = store.read(root), cards.read_cards(root)
+    results, described = store.read(root, cellfile.SCORES), cards.read_cards(root)
     skipped = [(str(each.path), each.why) for each in [*results.skipped, *described.skipped]]
     provenance = provenances(root)
-    return build(
+    board = build(
         results.rows, task_cards(described.task, provenance), described.method, skipped=skipped, provenance=provenance
     )
+    return exhibits.added(board, results.rows, root)
 
 
 def provenances(root: Path) -> dict[str, dict[str, Any]]:

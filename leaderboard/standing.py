@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fourfold.suite.exhibit import METRIC as EXHIBIT
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -120,7 +122,7 @@ def _standing(task: str, dataset: str, table: pa.Table, headline: str, problems:
     cells = _placed(table, cell, ids, problems)
     metric, metrics = _encoded(table["metric"])
     group, groups = _encoded(table["group"])
-    scored = cells.counts[cell] & np.array([name != "" for name in metrics], bool)[metric]
+    scored = cells.counts[cell] & np.array([name not in ("", EXHIBIT) for name in metrics], bool)[metric]
     pairs, place = np.unique(metric[scored] * len(groups) + group[scored], return_inverse=True)
     columns = [(metrics[code // len(groups)], groups[code % len(groups)]) for code in pairs]
     where = (cells.at_row[cell[scored]], place, cells.at_seed[cell[scored]])

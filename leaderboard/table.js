@@ -1,36 +1,9 @@
-"use strict";
 // The table: what is known of each row, what is on show, and in which order.
-const data = JSON.parse(document.getElementById("data").textContent);
-const byId = id => document.getElementById(id);
-const make = (name, given = {}, ...inside) => {
-  const element = Object.assign(document.createElement(name), given);
-  element.append(...inside);
-  return element;
-};
-
-// Numbers as numerals.py spells them.
-function spelled(value) {
-  if (value === null || Number.isNaN(value)) return "—";
-  const size = Math.abs(value);
-  let text = "0";
-  if (size > 0 && size < 0.0005) {
-    const [digits, power] = size.toExponential(1).split("e");
-    text = `${digits}e−${Math.abs(+power)}`;
-  } else if (size > 0) {
-    const decimals = size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
-    text = size.toLocaleString("en-US", {minimumFractionDigits: decimals, maximumFractionDigits: decimals});
-  }
-  return value < 0 ? `−${text}` : text;
-}
 const interval = (low, high) => low === null || high === null || high - low <= 1e-9 * Math.max(1, Math.abs(high)) ? "" : `${spelled(low)} – ${spelled(high)}`;
 // A column's value as numerals.py names it: the kind that it stands for, or the number.
 const named = (column, value) => column.names[value] ?? spelled(value);
 const titled = column => column.title + (column.unit ? `, ${column.unit}` : "");
 const arrow = column => ({higher: "\u00a0↑", lower: "\u00a0↓"})[column.better] || "";
-
-function bytes(base64) {
-  return Uint8Array.from(atob(base64), character => character.charCodeAt(0));
-}
 
 const count = data.rows.length;
 
