@@ -23,13 +23,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.random  # which numpy would otherwise import in each guest
 
-from fourfold.suite import boundary, folder, sandbox, state
+from fourfold.suite import boundary, sandbox, state
+from fourfold.suite import folder as folders
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Rehearsed, Secret
 from fourfold.suite.method import Budget, Mechanism, Method
@@ -187,13 +188,13 @@ def _answered(method: Method, verb: str, record: Any, most: int) -> Any:
     """What a method answers: an array, or, where it was given a folder, what it wrote into another."""
     if not hasattr(record, "ends"):
         return {"answer": _plain(getattr(method, verb)(record), verb)}
-    policy = SimpleNamespace(**{name: value for name, value in vars(record).items() if name not in folder.FIELDS})
+    policy = SimpleNamespace(**{name: value for name, value in vars(record).items() if name not in folders.FIELDS})
     with tempfile.TemporaryDirectory(dir=os.getcwd(), ignore_cleanup_errors=True) as place:
         source, target = Path(place, "in"), Path(place, "out")
-        folder.unpack(record, source)
+        folders.unpack(record, source)
         target.mkdir()
         getattr(method, verb)(str(source), str(target), policy)
-        return folder.gather(target, most)
+        return folders.gather(target, most)
 
 
 def _curate(
@@ -229,7 +230,14 @@ def _model(method: Method, query: Any) -> Bytes:
 
 def load(file: str, name: str) -> type[Method]:
     """Import a method's class from its file; its folder comes first on the path, so that it finds its own modules."""
-    sys.path.insert(0, os.path.dirname(file))
+    folder = os.path.dirname(file)
+    sys.path.insert(0, folder)
+    for place, _, names in os.walk(folder):
+        modules = [each for each in names if each.endswith(".py")]
+        if place != folder and modules and "__init__.py" not in modules:  # Of a package that is not here as a whole.
+            package = ModuleType(os.path.relpath(place, folder).replace(os.sep, "."))
+            package.__path__ = [place]
+            sys.modules[package.__name__] = package
     spec = importlib.util.spec_from_file_location(f"method_{os.path.basename(file).removesuffix('.py')}", file)
     assert spec is not None
     assert spec.loader is not None

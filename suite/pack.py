@@ -101,15 +101,30 @@ class Pack:
         return home / self.entry
 
 
-def read(path: Path, klass: str = "", name: str = "") -> Pack:
+def read(path: Path, klass: str = "", name: str = "", package: str = "") -> Pack:
     """Read a submission from a file, or a folder of files; ``klass`` picks one where there are several.
 
+    package: of which the file is a module, where it is installed; the modules of it that it needs go along.
     Raises PackError: nothing there, no method in it, several, a declaration that is no literal, too large, a link.
     """
     files = packfiles.read(path)
     if path.is_file():  # Its name is no part of what it does; within a folder, names are how files find each other.
-        files = {"method.py": next(iter(files.values()))}
+        files = {"method.py": next(iter(files.values())), **_siblings(path, package)}
     return _described(files, klass, name, str(path))
+
+
+def _siblings(path: Path, package: str) -> dict[str, bytes]:
+    """The modules of its package that a file needs, each under the path at which a guest finds it."""
+    found: dict[str, bytes] = {}
+    waiting = [path] if package else []
+    while waiting:
+        for name in _imported(ast.parse(waiting.pop().read_bytes())):
+            sibling = path.with_name(name.removeprefix(f"{package}.").split(".")[0] + ".py")
+            place = f"{package.replace('.', '/')}/{sibling.name}"
+            if name.startswith(f"{package}.") and place not in found and sibling.is_file():
+                found[place] = sibling.read_bytes()
+                waiting.append(sibling)
+    return found
 
 
 def load(archive: bytes) -> Pack:
@@ -129,7 +144,10 @@ def _described(files: Mapping[str, bytes], klass: str, name: str, where: str) ->
     hashes = sorted((path, hashlib.sha256(data).hexdigest()) for path, data in files.items())
     digest = hashlib.sha256(canonical([node.name, entry, hashes]).encode()).hexdigest()
     doc = (ast.get_docstring(node) or "").encode(errors="replace").decode()
-    return Pack(name or _spelled(node.name), node.name, entry, digest, doc, declared, parameters, _imports(tree), files)
+    imports = {each.split(".")[0] for data in files.values() for each in _imported(_parsed(data))}
+    return Pack(
+        name or _spelled(node.name), node.name, entry, digest, doc, declared, parameters, tuple(sorted(imports)), files
+    )
 
 
 def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, ast.ClassDef, ast.Module]:
@@ -221,15 +239,23 @@ def _literal(value: ast.expr, name: str, parameter: bool, where: str) -> Any:
     return literal
 
 
-def _imports(tree: ast.Module) -> tuple[str, ...]:
-    """The modules imported at the top of the file, which a warm parent may import ahead."""
+def _imported(tree: ast.Module) -> set[str]:
+    """The modules, and what is taken from them, that a file imports at its top."""
     found = set[str]()
     for node in tree.body:
         if isinstance(node, ast.Import):
-            found.update(alias.name.split(".")[0] for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return tuple(sorted(found))
+            found.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return found
+
+
+def _parsed(data: bytes) -> ast.Module:
+    """A file's syntax; an empty one's where it is no Python."""
+    try:
+        return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.parse("")
 
 
 def _spelled(klass: str) -> str:

@@ -61,13 +61,18 @@ def method_names() -> list[str]:
 
 @cache
 def installed(name: str) -> Pack:
-    """An installed method, read from its file and not imported: a module is one file, a package its folder."""
+    """An installed method, read from its files and not imported.
+
+    A package is its folder; a module is its file and those of its package that it imports.
+    """
     point = _point("method", name)
     spec = importlib.util.find_spec(point.module)
     if spec is None or not spec.origin:
         raise UnknownName(f"the method {name} is registered as {point.value}, which is not installed")
     origin = Path(spec.origin)
-    return pack.read(origin.parent if origin.name == "__init__.py" else origin, point.attr, name)
+    if origin.name == "__init__.py":
+        return pack.read(origin.parent, point.attr, name)
+    return pack.read(origin, point.attr, name, point.module.rpartition(".")[0])
 
 
 def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:

@@ -181,7 +181,7 @@ class Watch:
         return bool(data)
 
     def _look(self) -> None:
-        began = time.thread_time()  # By the wall clock, looks would become rare on a busy machine, and miss short lives.
+        began = time.thread_time()  # By the wall clock, looks would be rare on a busy machine, and miss short lives.
         used = self.usage.memory()
         self.usage.cpu()
         self.peak = max(self.peak, used)
