@@ -1,0 +1,78 @@
+"""The best method known to us: pooled regressions on past movement, with widths learnt from what they missed."""
+
+from typing import Any
+
+import numpy as np
+
+from fourfold.baselines.driver_displacement.ours_displaced import Diffusion, Past, Windows, effects
+from fourfold.baselines.driver_displacement.ours_headcount import calibrated
+from fourfold.baselines.driver_displacement.stock import Floats, displaced_stock, no_less_than_none
+from fourfold.suite import Budget, Method
+
+SIBLINGS = 10  # series of one kind from which on their sum is a better guide than each
+
+
+class Ours(Method):
+    """Regressions pooled over series on trend, season and the pace of adoption, with conformalized widths.
+
+    Head-counts follow the total of their kind, their own share of it being smoothed; known sampling errors are part of
+    the width. Jobs lost follow earlier states, at the pace that adoption shows since the last label.
+    """
+
+    task = "driver-displacement"
+    version = "1"
+    author = "fourfold"
+    licence = "Apache-2.0"
+
+    def fit(self, train: Any, budget: Budget) -> None:
+        """Learn from the public worlds how jobs are lost; of head-counts each origin tells enough."""
+        self.train = train
+        if "displaced" in train.targets:
+            self.diffusion = Diffusion()
+            self.diffusion.fit(public_windows(train), train.quantiles)
+
+    def predict(self, query: Any) -> Floats:
+        """Return the quantiles, (n, targets, h, q)."""
+        headcount = query.headcount
+        noise = np.sqrt(np.maximum(headcount, 1.0))
+        if "moe" in query.past_names:
+            noise = query.past[query.past_names.index("moe")] / 1.645  # margins of error are at 90 %
+        alike = numerous(kinds(query.series)[1])
+        parts = [calibrated(headcount, noise, alike, query.horizon, query.season, query.quantiles)]
+        if "displaced" in query.targets:
+            stock = displaced_stock(self.train, query)[:, : -query.label_lag]
+            parts.append(self.diffusion.predict(past(query, stock, headcount, query.past, query.known)))
+        return no_less_than_none(np.stack(parts, axis=1))
+
+
+def kinds(series: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The place and the kind of driver that series are named by, such as CA and truck; without both, the name."""
+    parts = [name.split(" ", 1) for name in series]
+    return np.array([part[0] for part in parts]), np.array([part[-1] for part in parts])
+
+
+def numerous(kind: np.ndarray) -> np.ndarray:
+    """The kind of each series, (n,); '' where there are too few of it to move with their sum."""
+    names, member, count = np.unique(kind, return_inverse=True, return_counts=True)
+    return np.where(count >= SIBLINGS, names, "")[member]
+
+
+def past(of: Any, lost: Floats, headcount: Floats, covariates: Floats, known: Floats) -> Past:
+    """What `Diffusion` needs, of a query, or of a part of a world to learn from; of: either, for its names."""
+    adoption = covariates[of.past_names.index("adoption")]
+    age = known[of.known_names.index("launched")].astype(np.int64)
+    return Past(lost, headcount, adoption, age, *kinds(of.series))
+
+
+def public_windows(train: Any) -> Windows:
+    """Windows of the public worlds, of every second origin from the middle of their histories on."""
+    made = []
+    for world, lost in enumerate(train.displaced):
+        for origin in range(lost.shape[1] // 2, lost.shape[1] - train.horizon, 2):
+            end, label = origin + 1, origin + 1 - train.label_lag
+            seen = past(train, lost[:, :label], train.headcount[world][:, :end], train.past[world][:, :, :end],
+                        train.known[world][:, :, : end + train.horizon])
+            change = lost[:, end : end + train.horizon] - lost[:, label - 1, None]
+            weight = seen.jobs / max(np.abs(change).sum(), 1.0)
+            made.append((*effects(seen, train.horizon), change / seen.jobs[:, None], weight, np.full(len(lost), world)))
+    return Windows(*(np.concatenate(column) for column in zip(*made, strict=True)))

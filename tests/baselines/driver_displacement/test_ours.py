@@ -1,0 +1,177 @@
+"""The best method known to us: what its parts must do on data whose answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fourfold.baselines.driver_displacement.ours import Ours, numerous
+from fourfold.baselines.driver_displacement.ours_displaced import Past, Windows, curves, least_absolute
+from fourfold.baselines.driver_displacement.ours_headcount import calibrated, cells, factors, forecast, usual_season
+from fourfold.suite import Budget
+from fourfold.tasks.driver_displacement.naive import naive
+from fourfold.tasks.driver_displacement.panel import QUANTILES
+from fourfold.tasks.driver_displacement.window import LABEL_LAG, Query, Train
+
+LEVELS = np.array(QUANTILES)
+MEDIAN = QUANTILES.index(0.5)
+NONE = np.array([""])
+
+
+def test_a_usual_season_is_that_of_past_years_without_their_trend():
+    months = np.arange(60)
+    level = (1000.0 + 5 * months + 100 * (months % 12 == 0))[None]
+    shrunk = 4 / 4.5  # four past years against half a one without a season
+    found = usual_season(level, 12, 12)[0, -1]
+    assert found == pytest.approx(np.array([100.0] + [0.0] * 11) * shrunk, abs=1e-9)
+
+
+def test_head_counts_follow_trend_and_season():
+    months = np.arange(96)
+    truth = 5000.0 + 20 * np.arange(108) + 300 * np.sin(2 * np.pi * np.arange(108) / 12)
+    seen = (truth[:96] + np.random.default_rng(0).normal(0, 5, 96))[None]
+    made = calibrated(seen, np.sqrt(seen), NONE, 12, 12, LEVELS)[0]
+    error = np.abs(made[:, MEDIAN] - truth[96:]).mean()
+    assert error < 0.4 * np.abs(truth[months[-1]] - truth[96:]).mean()
+    assert (np.diff(made, axis=1) >= 0).all()
+
+
+def test_noise_is_smoothed_out_of_shares_and_not_out_of_their_total():
+    rng = np.random.default_rng(1)
+    total = np.array([1.0, 1.2, 0.9, 1.1, 1.4, 1.2, 1.5, 1.3, 1.7, 1.7, 1.7, 1.7])
+    truth = rng.uniform(200, 5000, 60)[:, None] * total
+    noise = 0.1 * truth
+    seen = np.maximum(truth + rng.normal(size=truth.shape) * noise, 1)[:, :9]
+    ours = calibrated(seen, noise[:, :9], np.full(60, "truck"), 3, 1, LEVELS)[:, :, MEDIAN]
+    last = naive(seen, 3)[:, :, MEDIAN]
+    assert np.abs(ours - truth[:, 9:]).sum() < 0.7 * np.abs(last - truth[:, 9:]).sum()
+
+
+def test_intervals_cover_what_they_say_on_random_walks():
+    rng = np.random.default_rng(2)
+    walk = 10_000 + np.cumsum(rng.normal(0, 50, (40, 72)), axis=1)
+    made = calibrated(walk[:, :60], np.sqrt(walk[:, :60]), np.full(40, ""), 12, 12, LEVELS)
+    covered = (walk[:, 60:] >= made[..., 1]) & (walk[:, 60:] <= made[..., -2])
+    assert 0.7 < covered.mean() < 0.9
+
+
+def test_a_series_that_missed_more_gets_wider_intervals():
+    misses = [np.array([[3.0, 3.0], [0.4, 0.4]])] * 8
+    wild, steady = factors(misses, np.arange(2))
+    assert wild > 1 > steady
+    assert factors([], np.arange(2)) == pytest.approx(1)
+
+
+def test_cells_are_thirds_by_size_of_the_kinds_that_are_numerous():
+    kind = numerous(np.array(["truck"] * 12 + ["taxi"] * 3))
+    assert set(kind[:12]) == {"truck"}
+    assert set(kind[12:]) == {""}
+    size = np.arange(1.0, 16.0)[:, None]
+    found = cells(size, kind)
+    assert [len(set(found[part])) for part in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15))] == [1, 1, 1, 3]
+    assert len(set(found.tolist())) == 6
+
+
+def test_nothing_published_is_forecast_as_nothing_and_late_series_from_their_last_value():
+    seen = np.full((3, 30), 500.0)
+    seen[0], seen[1, -1] = np.nan, np.nan
+    made = calibrated(seen, np.ones(seen.shape), np.full(3, ""), 4, 4, LEVELS)
+    assert np.isfinite(made).all()
+    assert made[0] == pytest.approx(0)
+    assert made[1, :, MEDIAN] == pytest.approx(500, rel=1e-3)
+
+
+def test_a_forecast_knows_nothing_of_what_comes_after_its_origin():
+    rng = np.random.default_rng(3)
+    walk = 1000 + np.cumsum(rng.normal(0, 20, (6, 50)), axis=1)
+    part = [forecast(each[:, :40], np.ones((6, 40)), np.full(6, ""), 4, 4, LEVELS) for each in (walk, walk * 1.0)]
+    changed = walk.copy()
+    changed[:, 39] *= 1.2
+    moved = forecast(changed[:, :40], np.ones((6, 40)), np.full(6, ""), 4, 4, LEVELS)
+    assert (part[0] == part[1]).all()
+    assert (moved[:, 0, MEDIAN] > part[0][:, 0, MEDIAN]).all()
+
+
+def early_and_late() -> Past:
+    """Eight states of which half launch ten quarters after the others and lose the same share at the same age."""
+    quarters = np.arange(49)
+    launch = np.repeat([10, 20], 4)[:, None]
+    age = np.maximum(quarters - launch + 1, 0)
+    share = 0.01 * age
+    jobs = np.full((8, 41), 1000.0)
+    lost = 1000 * share[:, :37]
+    return Past(lost, jobs - 1000 * share[:, :41], share[:, :41], age, np.array(list("abcdefgh")), np.full(8, "taxi"))
+
+
+def test_the_curve_of_an_occupation_is_the_share_lost_at_each_age():
+    found = curves(early_and_late())
+    reached = 37 - 10
+    per_age = 0.01 * 1000 / early_and_late().jobs
+    assert found[:, 1] == pytest.approx(per_age.mean(), rel=0.1)
+    assert np.diff(found[0, 1:reached]) == pytest.approx(found[0, 2] - found[0, 1], rel=0.2)
+    assert found[0, -1] > found[0, reached]  # it goes on where no state has been yet
+
+
+def test_least_absolute_deviations_ignore_a_wild_world():
+    rng = np.random.default_rng(4)
+    effect = rng.normal(size=(400, 1, 2))
+    lost = effect @ np.array([2.0, -1.0])
+    lost[:20] += 100 * effect[:20].sum(axis=2)
+    windows = Windows(effect, np.full((400, 1), 0.1), lost, np.ones(400), np.zeros(400, np.int64))
+    squares = np.linalg.lstsq(effect[:, 0], lost[:, 0])[0]
+    off = [np.abs(each - [2, -1]).max() for each in (least_absolute(windows)[0], squares)]
+    assert off[0] < 0.5 * off[1]
+
+
+def worlds(rng: np.random.Generator, count: int = 4) -> tuple[Train, list[Query], np.ndarray]:
+    """Public worlds of 40 series over 60 quarters, and one to be forecast from quarter 39, at rates of their own."""
+    n, periods, h, origin = 40, 60, 8, 39
+    series = tuple(f"{state:02} {kind}" for state in range(10) for kind in ("heavy", "light", "taxi", "bus"))
+    quarter, launch = np.arange(periods), np.repeat(rng.integers(8, 16, 10), 4)
+    age = np.tile(np.maximum(quarter - launch[:, None] + 1, 0), (count + 1, 1, 1)).astype(float)
+    rate = rng.uniform(0.04, 0.12, count + 1)[:, None, None]
+    adoption = 1 - np.exp(-((rate * age / 4) ** 2))
+    lost = np.rint(4000 * 0.5 * adoption)
+    known = np.stack([age, np.broadcast_to(quarter % 4 + 1.0, age.shape)], axis=1)
+    noisy = (adoption * np.exp(rng.normal(0, 0.05, adoption.shape)))[:, None]
+    m = np.nonzero(np.diff(lost[-1, :, : origin + 1 - LABEL_LAG], axis=1, prepend=0))
+    times = np.diff(lost[-1, :, : origin + 1 - LABEL_LAG], axis=1, prepend=0)[m].astype(int)
+    place, when = (np.repeat(each, times).astype(np.int16) for each in m)
+    nobody = np.zeros(len(place), np.int8)
+    both = dict(series=series, season=4, past_names=("adoption",), known_names=("launched", "quarter"),
+                static=np.empty((n, 0)), static_names=(), quantiles=LEVELS, targets=("headcount", "displaced"),
+                horizon=h, label_lag=LABEL_LAG)
+    train = Train(
+        **both, periods=tuple(map(str, quarter)), headcount=4000 - lost[:-1], displaced=lost[:-1], past=noisy[:-1],
+        known=known[:-1], recorded=1.0, world=np.zeros(len(place), np.int16), place=place, lost=when,
+        returned=np.full(len(place), -1, np.int16), sex=nobody, minority=nobody, age=nobody, n=len(place), private=())
+    query = Query(
+        **both, periods=tuple(map(str, quarter[: origin + 1 + h])), headcount=4000 - lost[-1, :, : origin + 1],
+        past=noisy[-1, :, :, : origin + 1], known=known[-1, :, :, : origin + 1 + h], world=0)
+    return train, [query], lost[-1, :, origin + 1 : origin + 1 + h]
+
+
+def test_it_forecasts_losses_of_a_hidden_world_far_better_than_that_they_stay():
+    train, (query,), outcome = worlds(np.random.default_rng(5))
+    method = Ours(Budget())
+    method.fit(train, Budget())
+    made = method.predict(query)
+    assert made.shape == (40, 2, 8, 11)
+    assert np.isfinite(made).all()
+    assert (made[:, 0] >= 0).all()
+    assert (np.diff(made, axis=-1) >= 0).all()
+    known = np.bincount(train.place, minlength=40)[:, None]
+    assert np.abs(made[:, 1, :, MEDIAN] - outcome).mean() < 0.3 * np.abs(known - outcome).mean()
+    again = Ours(Budget())
+    again.fit(train, Budget())
+    assert (again.predict(query) == made).all()
+
+
+def test_adoption_since_the_last_label_moves_the_forecast():
+    train, (query,), _ = worlds(np.random.default_rng(6))
+    method = Ours(Budget())
+    method.fit(train, Budget())
+    stopped = query.past.copy()
+    stopped[:, :, -LABEL_LAG:] = stopped[:, :, -LABEL_LAG - 1 : -LABEL_LAG]
+    slower = method.predict(replace(query, past=stopped))[:, 1, :, MEDIAN].sum()
+    assert slower < method.predict(query)[:, 1, :, MEDIAN].sum()
