@@ -15,7 +15,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from fourfold.suite import registry, store
 from fourfold.suite.datasets import DatasetError
@@ -108,19 +108,27 @@ def main(descriptor: int) -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(link, jobs, folder), daemon=True).start()
     with Worker(key, scratch, loader(cache), lambda text: link.send((TOLD, text))) as worker:
-        link.send((READY, None))
-        while True:
-            link.send(_outcome(worker, jobs.get()))
+        try:
+            link.send((READY, None))
+            while True:
+                link.send(_outcome(worker, jobs.get()))
+        except ConnectionError:  # The campaign ended meanwhile, as on another worker's error, and nobody listens.
+            _leave(folder)
 
 
 def _receive(link: Connection, jobs: "queue.SimpleQueue[Job]", folder: Path) -> None:
-    """Pass jobs on; when the socket closes, end this process at once, whatever it does: its guests end with it."""
+    """Pass jobs on until the socket closes."""
     try:
         while True:
             jobs.put(link.recv())
     except (EOFError, OSError):
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(0)
+        _leave(folder)
+
+
+def _leave(folder: Path) -> NoReturn:
+    """End this process at once, whatever it does: its guests end with it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 def _outcome(worker: Worker, job: Job) -> tuple[str, Any]:
