@@ -139,18 +139,18 @@ class Diffusion:
 
     def fit(self, windows: Windows, levels: Floats) -> None:
         """Learn the coefficients (horizon, effects) and the quantiles (horizon, q), in units of the scale."""
-        residual = np.empty(windows.lost.shape)
+        residual = np.empty_like(windows.lost)
         folds = min(FOLDS, len(np.unique(windows.world)))
         for fold in range(folds):
             held = windows.world % folds == fold
             kept = ~held if folds > 1 else held
             part = least_absolute(Windows(**{name: value[kept] for name, value in vars(windows).items()}))
-            residual[held] = windows.lost[held] - np.einsum("nkj,kj->nk", windows.effect[held], part)
+            residual[held] = windows.lost[held] - np.sum(windows.effect[held] * part, axis=2)
         self.coefficient = least_absolute(windows)
         self.quantiles = np.stack([
             np.quantile(residual[:, step] / windows.scale[:, step], levels, method="inverted_cdf",
                         weights=windows.weight * windows.scale[:, step])
-            for step in range(residual.shape[1])])
+            for step in range(windows.lost.shape[1])])
 
     def predict(self, past: Past) -> Floats:
         """Quantiles of jobs lost, (n, horizon, q)."""
