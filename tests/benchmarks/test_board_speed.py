@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from fourfold.leaderboard.board import build
-from fourfold.suite.cellfile import SCHEMA
+from fourfold.suite.cellfile import SCHEMA, SCORES
 
 METHODS, DATASETS, SEEDS, REPLICATES = 300, 40, 5, 200
 NAMES = (
@@ -104,7 +104,7 @@ def large() -> pa.Table:
         "reason": pa.repeat("", rows),
         "replicates": lists,
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in SCORES], schema=pa.schema([SCHEMA.field(name) for name in SCORES]))
 
 
 @pytest.fixture(scope="module")
