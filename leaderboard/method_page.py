@@ -16,7 +16,10 @@ from fourfold.leaderboard.standing import Failure
 
 Method = tuple[str, str, str]
 """Task, name, digest."""
-SHORT = ("task_version", "dataset_checksum", "draw", "host", "device", "confinement", "started", "wall", "budget")
+SHORT = (
+    *("task_version", "dataset_checksum", "draw", "host", "device", "confinement", "started", "wall", "budget"),
+    "faults",
+)
 
 
 def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
-from fourfold.suite.task import Draw, Metric, Problem, Scored, Task
+from fourfold.suite.task import Draw, Metric, Problem, Scored, Second, Task
 from fourfold.tasks.driver_displacement.measures import METRICS
 from fourfold.tasks.driver_displacement.sources import DATASETS
 
@@ -37,6 +37,7 @@ class DriverDisplacement(Task):
         "mase",
         "worst_group_loss",
         "coverage_gap",
+        "regret",
         "epsilon_accounted",
         "epsilon_audited",
         "leakage_auc",
@@ -44,6 +45,21 @@ class DriverDisplacement(Task):
         "cpu_seconds",
         "peak_memory",
         "throughput",
+    )
+    second = Second(
+        "Policy: training places given out on the forecasts",
+        (
+            "regret",
+            "npv_per_place",
+            "reemployed_26w",
+            "reemployed_52w",
+            "earnings_kept_5y",
+            "unemployment_insurance",
+            "worst_group_npv",
+            "no_group_worse",
+            "seed_gain",
+        ),
+        gate="no_group_worse",
     )
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {"pretrained": ("no", "public-series")}
     epsilons: ClassVar[tuple[float, ...]] = (1.0, 3.0, 8.0, math.inf)

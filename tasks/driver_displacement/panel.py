@@ -1,4 +1,4 @@
-"""What a dataset of this task is once it is loaded: series of driver head-counts over time, and what was known of them."""
+"""What a dataset is once it is loaded: series of driver head-counts over time, and what was known of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +45,8 @@ class Panel:
             tables["displaced"] = self.displaced
         for name, table in tables.items():
             if table.shape != (n, periods):
-                raise ValueError(f"{name} has shape {table.shape} where {n} series over {periods} periods need {(n, periods)}")
+                needed = f"{n} series over {periods} periods need {(n, periods)}"
+                raise ValueError(f"{name} has shape {table.shape} where {needed}")
         for name, column in (*self.static.items(), *self.groups.items()):
             if column.shape != (n,):
                 raise ValueError(f"{name} has shape {column.shape}, not one value for each of {n} series")

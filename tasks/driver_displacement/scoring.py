@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.suite import exhibit
 from fourfold.suite.metrics import forecast
 from fourfold.suite.task import Draw, Score, Scored
-from fourfold.tasks.driver_displacement import accuracy, fairness, policy
+from fourfold.tasks.driver_displacement import accuracy, fairness, fans, policy
 from fourfold.tasks.driver_displacement.errors import errors, targets_of
 from fourfold.tasks.driver_displacement.naive import reference, seasonal_reference
 from fourfold.tasks.driver_displacement.panel import TARGETS, Floats
@@ -61,7 +62,8 @@ def score(hidden: Mapping[str, Any], answers: Answered, draw: Draw) -> Scored:
         *fairness.scores(*compared, draw.rng("places", every_seed=True)),
         *policy.policy_scores(made.windows, lost, draw.rng("policy", every_seed=True)),
     ]
-    return Scored(scores, hidden["coin"], membership(hidden["canary"], answers[1:]))
+    shown = {"fans": exhibit.encode(fans.fans(hidden, answers))}
+    return Scored(scores, hidden["coin"], membership(hidden["canary"], answers[1:]), exhibits=shown)
 
 
 def settle(windows: Sequence[Window], answers: Answered) -> Forecasts:

@@ -16,7 +16,7 @@ class Train:
     """What a method may learn from before it forecasts. n series; k past, l known and s static covariates.
 
     headcount: (w, n, T) whole histories: of w public worlds where the dataset is simulated, else one, up to the first
-    origin; NaN where nothing was published. displaced: (w, n, T) jobs lost to automation so far; NaN where nobody knows.
+    origin; NaN where nothing was published. displaced: (w, n, T) jobs lost to automation so far, NaN if nobody knows.
     past: (w, k, n, T) and known: (w, l, n, T) covariates, named by ``past_names`` and ``known_names``; static: (n, s).
     periods: T names. season: periods after which a pattern repeats.
 
