@@ -14,10 +14,7 @@ from fourfold.suite.metrics.accountant import (
     AGREEMENT,
     Accounted,
     accounted_epsilon,
-    backing,
     gaussian_epsilon,
-    gaussian_mu,
-    noise_multiplier,
 )
 
 DELTA = 1e-5
@@ -254,59 +251,6 @@ def test_shuffled_batches_are_never_below_what_they_are_known_to_spend(batches, 
     assert (as_poisson.epsilon < least) == (noise > 0.5)
 
 
-# --- the noise for a budget -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("batch", "steps", "opacus"), [(512, 4680, 1.072), (4096, 585, 2.471), (8192, 292, 3.408)])
-def test_noise_is_opacus_own_and_spends_the_budget_more_fully(batch, steps, opacus):
-    """Opacus' values for epsilon 3, read from ``get_noise_multiplier(accountant="prv")``, which stops 0.01 short."""
-    pytest.importorskip("opacus")
-    noise = noise_multiplier(3.0, DELTA, batch / 60000, steps)
-    spent = accounted_epsilon(ledger(("subsampled_gaussian", noise, batch / 60000, steps)), DELTA).epsilon
-    assert 0.995 * opacus < noise <= opacus
-    assert 2.997 <= spent <= 3.0
-
-
-@settings(max_examples=8, deadline=None)
-@given(
-    st.floats(0.1, 8),
-    st.sampled_from([1e-5, 1e-6]),
-    st.sampled_from([0.005, 0.05, 1.0]),
-    st.integers(20, 2000),
-    st.sampled_from([(), ledger(("gaussian", 80.0)), ledger(("laplace", 50.0, 2))]),
-)
-def test_noise_keeps_to_the_budget_and_uses_it_up(epsilon, delta, rate, steps, spent):
-    pytest.importorskip("opacus")
-    noise = noise_multiplier(epsilon, delta, rate, steps, spent)
-
-    def all_together(noise):
-        step = Mechanism("gaussian", noise, rate, steps, "poisson")
-        return accounted_epsilon([*spent, step], delta).epsilon
-
-    assert epsilon - 0.02 <= all_together(noise) <= epsilon
-    assert all_together(0.997 * noise) > epsilon
-
-
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.inf, math.nan])
-def test_no_noise_is_found_for_a_budget_that_is_none(epsilon):
-    with pytest.raises(ValueError, match="epsilon is a finite number above 0"):
-        noise_multiplier(epsilon, DELTA, 0.01, 100)
-
-
-def test_budget_already_spent_is_said_so():
-    pytest.importorskip("opacus")
-    with pytest.raises(ValueError, match=r"no noise keeps 100 steps within epsilon 1 .* after what is already spent"):
-        noise_multiplier(1.0, DELTA, 0.01, 100, ledger(("laplace", 1.0)))
-    with pytest.raises(ValueError, match=r"ledger\[0\]\.sample_rate must be in \(0, 1\], got 1.5"):
-        noise_multiplier(1.0, DELTA, 1.5, 100)
-
-
-@settings(deadline=None)
-@given(st.floats(1e-3, 500), st.sampled_from([1e-3, 1e-5, 1e-9]))
-def test_mu_inverts_the_gaussians_epsilon(epsilon, delta):
-    assert gaussian_epsilon(gaussian_mu(epsilon, delta), delta) == pytest.approx(epsilon, rel=1e-6)
-
-
 # --- Laplace ----------------------------------------------------------------------------------------------------------
 
 
@@ -371,58 +315,3 @@ def test_ledger_of_too_many_different_mechanisms_is_refused():
 def test_delta_out_of_range_is_refused(delta):
     with pytest.raises(ValueError, match=r"delta lies in \(0, 1\)"):
         accounted_epsilon(ledger(("gaussian", 1.0)), delta)
-
-
-# --- backing ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("claimed", "accounted", "checks", "rung"),
-    [
-        (None, None, {}, "none"),
-        (math.inf, None, {}, "none"),
-        (math.inf, math.inf, {"checked": True}, "none"),
-        (3.0, None, {}, "claimed"),
-        (3.0, None, {"checked": True, "verified": True}, "claimed"),
-        (3.0, 2.9, {}, "claimed"),
-        (None, 2.9, {}, "claimed"),
-        (3.0, 2.9, {"checked": True}, "accounted"),
-        (3.0, 2.9, {"verified": True}, "verified"),
-        (3.0, 2.9, {"checked": True, "verified": True}, "verified"),
-    ],
-)
-def test_what_backs_a_claim(claimed, accounted, checks, rung):
-    assert backing(claimed, accounted, 1.0, **checks) == (rung, False)
-
-
-@pytest.mark.parametrize(
-    ("claimed", "accounted", "audited", "refuted"),
-    [
-        (None, None, 5.0, False),  # who claims nothing is refuted by nothing
-        (math.inf, None, 5.0, False),
-        (3.0, None, None, False),
-        (3.0, None, 3.0, False),
-        (3.0, None, 3.1, True),
-        (3.0, 2.9, 2.95, True),  # the audit contradicts the ledger
-        (None, 2.9, 3.0, True),
-        (3.0, 3.1, 0.0, True),  # the ledger spends more than was claimed
-        (3.0, 3.01, 0.0, False),  # within what two accountants differ by
-        (3.0, math.inf, 0.0, False),
-        (0.0, None, 0.1, True),
-    ],
-)
-def test_what_refutes_a_claim(claimed, accounted, audited, refuted):
-    for checks in ({}, {"checked": True}, {"verified": True}):
-        assert backing(claimed, accounted, audited, **checks)[1] is refuted
-
-
-def test_claim_calibrated_by_another_accountant_stands():
-    pytest.importorskip("opacus")
-    mechanisms = mnist(1.23, 512)
-    claimed = pld_epsilon(mechanisms)
-    assert backing(claimed, accounted_epsilon(mechanisms, DELTA).epsilon, 0.0) == ("claimed", False)
-
-
-def test_epsilon_that_is_no_number_is_refused():
-    with pytest.raises(ValueError, match="claimed nan"):
-        backing(math.nan, 1.0, 0.0)
