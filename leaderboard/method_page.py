@@ -55,6 +55,7 @@ def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[
 def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNamespace]:
     """What gives the part of a method's page on one row of a standing. All that rows share is prepared here, once."""
     standing, scores, again = ranked.standing, score_table.writer(ranked), commands(ranked)
+    by_place = score_table.writer(ranked, places=True)
     failures: dict[int, list[Failure]] = {}
     for failure in standing.failures:
         failures.setdefault(failure.row, []).append(failure)
@@ -73,6 +74,7 @@ def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNam
             cells=" ".join([cell[:16] for cell in cells]),
             seed_heads=heads,
             scores=scores(row),
+            by_place=by_place(row),
             failures=failures.get(row, ()),
             checks=_checks(board, ranked, row),
             provenance=_provenance(board, cells),

@@ -25,13 +25,20 @@ Head = tuple[int, str, str, str]
 """Column, family and heading of a line, and what stands for an interval where there is none."""
 
 
-def writer(ranked: Ranked) -> Callable[[int], Markup]:
+PLACES = "state="
+"""How groups begin that are places on a map: many, and so in a table of their own."""
+
+
+def writer(ranked: Ranked, *, places: bool = False) -> Callable[[int], Markup]:
     """What writes the lines of one row of a standing. All that rows share is prepared here, once.
+
+    places: of the groups that are places, or of all others.
 
     Rows whose lines are of the same kinds and counts, which is nearly all, fill in one template; of the lines apart,
     many are equal, such as those that name a kind.
     """
-    standing, summary, heads = ranked.standing, ranked.summary, _heads(ranked)
+    standing, summary = ranked.standing, ranked.summary
+    heads = [head for head in _heads(ranked) if standing.columns[head[0]][1].startswith(PLACES) == places]
     order = [column for column, *_ in heads]
     kinds, counts = _kinds(ranked)[:, order], standing.n.max(axis=2, initial=0)[:, order]
     width = 3 + len(standing.seeds)

@@ -327,6 +327,6 @@ def cost_scores(visit: Visit, queries: int, prepared: float) -> list[Score]:
         Score("peak_memory", visit.peak_memory / 2**20, n=1),
         Score("latency_per_thousand", 1e6 * asked / queries if whole else None, n=queries),
         Score("throughput", queries / used if whole and used else None, n=queries),
-        Score("parameters", visit.parameters, n=1),
-        Score("energy", visit.energy, n=1),
+        Score("parameters", visit.parameters, n=int(visit.parameters is not None)),
+        Score("energy", visit.energy, n=int(visit.energy is not None)),
     ]
