@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from fourfold.suite import environment, store
+from fourfold.suite import environment, local, schedule, store
 from fourfold.suite.evaluate import Job
+from fourfold.suite.events import Setting
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'fourfold[ray]'")
 pytestmark = pytest.mark.ray
 
 Toy = Callable[..., list[Job]]
+KEY = b"0123456789abcdef"
 CAMPAIGN = Path(__file__).parents[1] / "toy" / "campaign.py"
 
 
@@ -47,9 +49,8 @@ def test_a_full_disk_ends_the_campaign_and_the_same_one_goes_on(
     folder = tmp_path / "campaign"
     folder.mkdir()
     (folder / "results").symlink_to(small, target_is_directory=True)
-    first = start(alone, folder, [("Slope", "tiny", 2)])
-    first.communicate(timeout=120)
-    assert first.returncode == 0
+    setting = Setting(folder / "results", folder, folder / "scratch", KEY, lambda cell: schedule.UNKNOWN)
+    assert len(list(local.serial(toy("Slope", seeds=2, time_limit=90), setting))) > 0
     filler = small / "filler"
     filler.write_bytes(b"0" * (os.statvfs(small).f_bavail * os.statvfs(small).f_bsize))
     before = {path: path.read_bytes() for path in small.rglob("*.parquet")}

@@ -87,13 +87,18 @@ def test_what_it_hands_over_is_what_it_answers_with(draw):
     assert method.predict(query) == pytest.approx(singly, abs=1e-6)
 
 
+@pytest.fixture(scope="module")
+def evaluator(tmp_path_factory):
+    with Evaluator(b"0123456789abcdef", tmp_path_factory.mktemp("evaluated")) as evaluator:
+        yield evaluator
+
+
 @pytest.mark.parametrize(("name", "rung"), [("dp-logistic", 2), ("verified-dp-logistic", 3)])
-def test_its_rung(name, rung, tmp_path):
+def test_its_rung(name, rung, evaluator, tmp_path):
     task, pack = FairCredit(), installed(name)
     budget = Budget(epsilon=3.0, seed=1)
     cell = Cell(task.name, task.version, "simulated", "0", "draw", name, pack.digest, (), budget, 0)
-    with Evaluator(b"0123456789abcdef", tmp_path) as evaluator:
-        result = evaluator.run(Job(cell, pack), task, task.load("simulated", tmp_path))
+    result = evaluator.run(Job(cell, pack), task, task.load("simulated", tmp_path))
     assert result.status == "ok", result.reason
     found = {row["metric"]: row["value"] for row in result.rows if row["metric"] in ("rung", "refuted")}
     assert found == {"rung": rung, "refuted": 0}

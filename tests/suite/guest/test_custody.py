@@ -137,7 +137,7 @@ def test_nothing_of_the_suites_secret_is_in_its_process(kept):
     seen = kept(
         """
         def fit(self, train, budget):
-            self.train(self.curator(train))
+            self.train(self.curator(train), steps=2)
             from fourfold.suite.evidence import Secret
             found = [each for each in gc.get_objects() if isinstance(each, Secret)]
             print(json.dumps([(each.seed, len(each.coins)) for each in found]))
@@ -165,7 +165,7 @@ REFUSED = {
     "a step too many": (
         "c = self.curator(train); self.train(c, 2); c.noisy_sum(self.w)", "2 steps of the plan are taken"),
     "too little noise": (
-        "c = self.curator(train)\nc.open(sample_rate=0.5, noise_multiplier=0.3, clip=1.0, steps=100, loss=loss, "
+        "c = self.curator(train)\nc.open(sample_rate=0.5, noise_multiplier=0.8, clip=1.0, steps=100, loss=loss, "
         "parameters=self.start())",
         "where 3 is the budget"),
     "no noise": (
@@ -207,20 +207,21 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("request_", FORGED.values(), ids=FORGED)
-def test_a_forged_request_is_refused_and_changes_nothing(kept, request_):
+def test_forged_requests_are_refused_and_change_nothing(kept):
+    requests = ", ".join(f"{name!r}: {request}" for name, request in FORGED.items())
     seen = kept(
         f"""
         def fit(self, train, budget):
             from fourfold.suite import boundary
             curator = self.curator(train)
-            reply = boundary.fields(curator._call({request_}))
-            print(json.dumps(sorted(reply)), flush=True)
+            requests = {{{requests}}}
+            replies = {{name: sorted(boundary.fields(curator._call(each))) for name, each in requests.items()}}
+            print(json.dumps(replies), flush=True)
             self.train(curator)
         """
     )
     assert seen.status == "ok", seen.reason
-    assert seen.log.splitlines()[0] == '["refused"]'
+    assert json.loads(seen.log.splitlines()[0]) == {name: ["refused"] for name in FORGED}
     assert right(seen) > 0.8
 
 
@@ -276,7 +277,8 @@ def test_it_must_hand_over_a_model(kept):
     ],
 )
 def test_what_its_model_answers_is_checked(kept, model, reason):
-    seen = kept(f"def model(self):\n    return {model}")
+    fit = "def fit(self, train, budget):\n    self.train(self.curator(train), steps=2)"
+    seen = kept(f"{fit}\ndef model(self):\n    return {model}")
     assert seen.status == "invalid-output", seen.reason
     assert re.search(reason, seen.reason), seen.reason
 
@@ -293,7 +295,7 @@ def test_its_own_entries_stay_its_own(kept):
         """
         def fit(self, train, budget):
             self.ledger.laplace(2.0)
-            self.train(self.curator(train))
+            self.train(self.curator(train), steps=2)
         """
     )
     assert seen.ledger == [Mechanism("laplace", 2.0)]

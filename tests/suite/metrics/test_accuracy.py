@@ -22,7 +22,7 @@ METRICS = [
     accuracy.calibration_error,
 ]
 NEED_BOTH_CLASSES = METRICS[:4]
-unhurried = settings(deadline=None)
+unhurried = settings(deadline=None, max_examples=50)
 
 
 @st.composite

@@ -108,7 +108,7 @@ def test_weighted_sums_are_the_same_in_parts_and_whole():
     assert_allclose(bootstrap.mean_replicates(column, weights), [np.average(column, weights=row) for row in weights])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 50), st.integers(1, 12))
 def test_auc_replicates_equal_scikit_learn_under_weights(seed, n, levels):
     roc_auc_score = pytest.importorskip("sklearn.metrics").roc_auc_score

@@ -317,10 +317,10 @@ def test_a_method_is_examined_in_a_process_of_the_suites(kind, shrunk, parents, 
     (tmp_path / "softmax.py").write_text(METHOD.format(features=kind, shrunk=shrunk))
     task, draw = DPImages(), Draw(b"0123456789abcdef", "dp-images", "digits", 0)
     options = {"features": kind, "access": "records"}
-    problem = task.draw(task.load("digits", Path("nowhere")), draw, options)
+    problem = task.draw(task.load("digits", Path("nowhere")), draw, options, small=True)
     hidden = problem.answers.hidden
     assert np.array_equal(problem.examined[1], hidden["label"][hidden["examined"]])
-    assert len(set(hidden["examined"])) == len(problem.examined[0]) == 500
+    assert len(set(hidden["examined"])) == len(problem.examined[0]) == 100
     curation = evaluate.curated(draw, "cell", task, problem, options)
     seen = visit_warm(parents, ("torch",), sys.executable, str(tmp_path / "softmax.py"), "Softmax", {}, Budget(),
                       problem.asks, curation)
@@ -333,6 +333,7 @@ def test_a_method_is_examined_in_a_process_of_the_suites(kind, shrunk, parents, 
     clean = {score.metric: score for score in task.score(problem, seen.answers, options, Budget(), draw).scores}
     assert 0 <= scores["pgd_accuracy"].value <= scores["fgsm_accuracy"].value + 0.05
     assert scores["fgsm_accuracy"].value < clean["accuracy"].low
-    assert abs(scores["int8_accuracy"].value - 0.95) < 0.05
-    assert scores["pgd_accuracy"].n == 500
+    assert clean["accuracy"].value > 0.8
+    assert scores["int8_accuracy"].value == pytest.approx(clean["accuracy"].value, abs=0.03)
+    assert scores["pgd_accuracy"].n == 100
     assert task.examined(problem, {}, seen.answers) == ()
