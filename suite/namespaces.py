@@ -23,6 +23,8 @@ PROCESSES = 512
 """Processes and threads that a guest may have at a time."""
 SHARED_MEMORY = 1 << 28
 """Bytes of a guest's /dev/shm."""
+FILES = 1 << 18
+"""Files that a guest may have in its scratch, and in /dev/shm: each takes a kibibyte of the kernel's, be it empty."""
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
@@ -112,7 +114,8 @@ def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, gr
     with contextlib.suppress(OSError):  # What cores there are; nothing depends on it.
         _show(root, "/sys/devices/system")
     os.makedirs(root + HOME, exist_ok=True)
-    _mount("tmpfs", root + HOME, "tmpfs", _NOSUID | _NODEV, f"mode=700,size={size},uid={user},gid={group}")
+    options = f"mode=700,size={size},nr_inodes={FILES},uid={user},gid={group}"
+    _mount("tmpfs", root + HOME, "tmpfs", _NOSUID | _NODEV, options)
     for path in sorted(set(shown), key=len):
         if os.path.isdir(path) and not os.path.isdir(root + path):
             _show(root, path)
@@ -130,7 +133,7 @@ def _devices(root: str, gpus: bool, user: int, group: int) -> None:
         _mount(path, root + path, "", _BIND)
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(f"/proc/self/{target}", f"{root}/dev/{name}")
-    options = f"mode=700,size={SHARED_MEMORY},uid={user},gid={group}"
+    options = f"mode=700,size={SHARED_MEMORY},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + "/dev/shm", "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
 
 

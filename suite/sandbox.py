@@ -61,7 +61,8 @@ def confine(order: Mapping[str, Any], level: str, shown: Sequence[str], held: Se
     os.chdir(home)
     os.environ.update(HOME=home, TMPDIR=home)
     tempfile.tempdir = None  # Whoever asked before the fork was told another.
-    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_FSIZE, 4 << 30)):
+    # One byte of a core, not none: Linux heeds no other limit where a program of the system's takes the cores.
+    for limit, value in ((resource.RLIMIT_CORE, 1), (resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_FSIZE, 4 << 30)):
         _lower(limit, value)
     if sys.platform == "linux":
         # The data segment, not the address space: importing torch maps 600 MB it never touches.

@@ -1,7 +1,8 @@
 """The system calls that a guest may not make: a filter for Linux's seccomp. Standard library alone.
 
 Denied are calls that reach into other processes, the kernel's own programs, mounts, namespaces, keys, clocks and
-modules, and every socket but local ones. What a numerical library calls stays as it was.
+modules, that hold memory where no limit counts it or use up what the whole machine has once, and every socket but local
+ones. What a numerical library calls stays as it was.
 """
 
 import ctypes
@@ -20,6 +21,7 @@ _X86_64 = {
     "unshare": 272, "move_pages": 279, "perf_event_open": 298, "fanotify_init": 300, "name_to_handle_at": 303,
     "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
     "kcmp": 312, "finit_module": 313, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323,
+    "shmget": 29, "semget": 64, "msgget": 68, "io_setup": 206,
 }
 _AARCH64 = {
     "lookup_dcookie": 18, "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "quotactl": 60, "acct": 89,
@@ -29,16 +31,17 @@ _AARCH64 = {
     "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265,
     "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
     "finit_module": 273, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
+    "io_setup": 0, "msgget": 186, "semget": 190, "shmget": 194,
 }
 _EVERYWHERE = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_getfd": 438, "process_madvise": 440,
-    "mount_setattr": 442, "quotactl_fd": 443,
+    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447,
 }
 _CLONE3 = 435
-_MACHINES = {  # By machine: its audit number (linux/audit.h), what is denied, and the numbers of socket and clone.
-    "x86_64": (0xC000003E, _X86_64, 41, 56),
-    "aarch64": (0xC00000B7, _AARCH64, 198, 220),
+_MACHINES = {  # By machine: its audit number (linux/audit.h), what is denied; socket, clone, memfd_create.
+    "x86_64": (0xC000003E, _X86_64, 41, 56, 319),
+    "aarch64": (0xC00000B7, _AARCH64, 198, 220, 279),
 }
 _NAMESPACES = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET
 _X32 = 0x40000000
@@ -56,13 +59,15 @@ def denied(machine: str) -> dict[str, int]:
 
 def program(machine: str) -> list[tuple[int, int, int, int]]:
     """The filter, as instructions (code, jump if true, jump if false, operand) of classic BPF; see seccomp(2)."""
-    audit, _, socket, clone = _MACHINES[machine]
+    audit, _, socket, clone, memfd_create = _MACHINES[machine]
     refuse, absent = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     made = [
         (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, refuse),
         # The C library then takes clone, whose flags a filter can see.
         (_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, absent),
+        # What it makes is memory that no limit counts. Who finds it absent takes a file.
+        (_EQUAL, 0, 1, memfd_create), (_RETURN, 0, 0, absent),
     ]
     for number in sorted(denied(machine).values()):
         made += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
