@@ -215,7 +215,7 @@ def test_another_archive_in_the_place_of_cifars_is_refused(tmp_path):
 def test_the_archive_of_jpeg_files_converts_to_the_pinned_values(cache, tmp_path):
     """The whole of the test part, and each hundredth image of the other."""
     tables = {part: pq.read_table(cache / f"cifar10-jpeg/{part}.parquet") for part in ("test", "train")}
-    tables["train"] = tables["train"].take(range(0, len(tables["train"]), 100))
+    tables["train"] = tables["train"].take(np.arange(0, len(tables["train"]), 100))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("CIFAR-10-images-d7d0561/README.md", "images")
         for table in tables.values():
