@@ -1,5 +1,6 @@
 """Scored runs of the methods here on the digits, by the suite's own evaluator: guests, checks, rehearsals and all."""
 
+import dataclasses
 import functools
 import math
 import os
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fourfold.suite.cell import Cell
@@ -16,6 +18,9 @@ from fourfold.suite.pack import read, set_parameters
 from fourfold.tasks.dp_images import DPImages
 
 BASELINES = Path(__file__).parents[3] / "baselines" / "dp_images"
+
+TAKEN = {"digits": (1297, 200), "mnist": (20_000, 500)}
+"""Images to learn from and to test on: as many digits as a draw has, fewer to examine models on."""
 
 Scored = Callable[..., Result]
 
@@ -30,7 +35,7 @@ def real_images(dataset: str) -> Path:
 
 @pytest.fixture(scope="session")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
-    """``scored("cnn:TanhCNN", epsilon)``: one cell; ``dataset=`` other than digits skips where it is not at hand."""
+    """``scored("cnn:TanhCNN", epsilon, steps=60)``: one cell; a dataset that is not at hand skips the test."""
     pytest.importorskip("torch")
     folder, task = tmp_path_factory.mktemp("scored"), DPImages()
     with Evaluator(b"0123456789abcdef", folder) as evaluator:
@@ -38,16 +43,22 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
         @functools.cache
         def loaded(dataset: str) -> Any:
             cache = folder if dataset == task.embedded else real_images(dataset)
-            return task.load(dataset, cache)
+            whole = task.load(dataset, cache)
+            rows = np.random.default_rng(0).permutation(len(whole.labels))
+            train, test, _ = np.split(rows, np.cumsum(TAKEN[dataset]))
+            return dataclasses.replace(whole, train=train, test=test)
 
         @functools.cache
-        def score(method: str, epsilon: float = math.inf, dataset: str = "digits", **parameters: Any) -> Result:
+        def run(method: str, epsilon: float, dataset: str, parameters: tuple[tuple[str, Any], ...]) -> Result:
             file, _, klass = method.partition(":")
             pack = read(BASELINES / f"{file}.py", klass)
-            given = set_parameters(pack, {name: str(value) for name, value in parameters.items()})
+            given = set_parameters(pack, {name: str(value) for name, value in parameters})
             budget = Budget(epsilon=epsilon, seed=1, memory_limit=int(float(pack.get("memory")) * 2**30))
             cell = Cell(task.name, task.version, dataset, "0", "draw", pack.name, pack.digest, given, budget, 0)
             return evaluator.run(Job(cell, pack), task, loaded(dataset))
+
+        def score(method: str, epsilon: float = math.inf, dataset: str = "digits", **parameters: Any) -> Result:
+            return run(method, epsilon, dataset, tuple(sorted(parameters.items())))
 
         yield score
 
