@@ -10,6 +10,7 @@ SOURCES = $(shell find suite tasks baselines leaderboard -type f ! -name '*.pyc'
 run: $(VENV)/with-all
 	$(BIN)/fourfold run --task fair-credit --seeds 3 --results results
 	$(BIN)/fourfold run --task dp-images --seeds 1 --epsilon 3 --results results
+	$(BIN)/fourfold run --task driver-displacement --seeds 1 --epsilon 3 --results results
 	$(BIN)/fourfold board --results results
 
 test: $(VENV)/with-test
