@@ -19,7 +19,8 @@ Line = list[str]
 
 def scores(text: str, dataset: str) -> list[Line]:
     """The lines of a page's table on one dataset: heading, group, mean, interval, n, and each seed."""
-    section = next(part for part in text.split("<section")[1:] if f'aria-label="Every metric, group and seed on {dataset}"' in part)
+    label = f'aria-label="Every metric, group and seed on {dataset}"'
+    section = next(part for part in text.split("<section")[1:] if label in part)
     body = section.split("<tbody>")[1].split("</tbody>")[0]
     lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, flags=re.S) for line in body.split("\n")]
     return [[html.unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in line] for line in lines if len(line) > 1]
