@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from fourfold.baselines.driver_displacement.ours_combined import Candidate, calibrated, cells
 from fourfold.baselines.driver_displacement.ours_displaced import Diffusion, Past, Windows, effects
-from fourfold.baselines.driver_displacement.ours_headcount import calibrated
+from fourfold.baselines.driver_displacement.ours_headcount import Kinds, forecast
+from fourfold.baselines.driver_displacement.reconciled import ReconciledETS, summing
 from fourfold.baselines.driver_displacement.stock import Floats, displaced_stock, no_less_than_none
 from fourfold.suite import Budget, Method
+from fourfold.tasks.driver_displacement.naive import naive
 
 SIBLINGS = 10  # series of one kind from which on their sum is a better guide than each
 
@@ -16,11 +19,12 @@ class Ours(Method):
     """Regressions pooled over series on trend, season and the pace of adoption, with conformalized widths.
 
     Head-counts follow the total of their kind, their own share of it being smoothed; known sampling errors are part of
-    the width. Jobs lost follow earlier states, at the pace that adoption shows since the last label.
+    the width. Those with few of their kind are forecast by reconciled ETS and Naive too, each by its past loss. Jobs
+    lost follow earlier states, at the pace that adoption shows since the last label.
     """
 
     task = "driver-displacement"
-    version = "1"
+    version = "2"
     author = "fourfold"
     licence = "Apache-2.0"
 
@@ -34,15 +38,30 @@ class Ours(Method):
     def predict(self, query: Any) -> Floats:
         """Return the quantiles, (n, targets, h, q)."""
         headcount = query.headcount
-        noise = np.sqrt(np.maximum(headcount, 1.0))
-        if "moe" in query.past_names:
-            noise = query.past[query.past_names.index("moe")] / 1.645  # margins of error are at 90 %
         alike = numerous(kinds(query.series)[1])
-        parts = [calibrated(headcount, noise, alike, query.horizon, query.season, query.quantiles)]
+        share = np.zeros(len(alike))
+        if "minority_share" in query.static_names:
+            share = query.static[:, query.static_names.index("minority_share")]
+        fewest = max(query.season, 4)
+        parts = [calibrated(headcount, self.candidates(query, alike), cells(alike, share), fewest, query.quantiles)]
         if "displaced" in query.targets:
             stock = displaced_stock(self.train, query)[:, : -query.label_lag]
             parts.append(self.diffusion.predict(past(query, stock, headcount, query.past, query.known)))
         return no_less_than_none(np.stack(parts, axis=1))
+
+    def candidates(self, query: Any, alike: Kinds) -> list[Candidate]:
+        """What may forecast head-counts: the regression alone where series move with others of their kind."""
+        headcount, horizon, season, levels = query.headcount, query.horizon, query.season, query.quantiles
+        noise = np.sqrt(np.maximum(headcount, 1.0))
+        if "moe" in query.past_names:
+            noise = query.past[query.past_names.index("moe")] / 1.645  # margins of error are at 90 %
+        made: list[Candidate] = [
+            lambda end: forecast(headcount[:, :end], noise[:, :end], alike, horizon, season, levels)]
+        if not alike.astype(bool).any():
+            smoothing, sums = ReconciledETS(Budget()), summing(query.series)
+            made.append(lambda end: smoothing.target(headcount[:, :end], sums, query, season))
+            made.append(lambda end: naive(headcount[:, :end], horizon, levels))
+        return made
 
 
 def kinds(series: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

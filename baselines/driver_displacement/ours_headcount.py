@@ -1,4 +1,4 @@
-"""Head-counts by one regression on past trends that all series share, with intervals calibrated on earlier origins."""
+"""Head-counts by one regression on past trends that all series share."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,70 +13,14 @@ SPAN = 4.0  # periods over which a level is taken
 REVERSION, TREND, SEASONAL = 0.3, 0.8, 0.7  # what is expected of each effect before the first window
 TRUST = 20.0  # windows that do not overlap that the expectation weighs as much as
 DAMPING = 0.95  # of a trend, from a period to the next
-RECALIBRATIONS = 8  # earlier origins to calibrate on
-DOUBT, CELL_DOUBT = 4.0, 8.0  # of them, those after which half of what they show is believed
-
-
-def calibrated(headcount: Floats, noise: Floats, kind: Kinds, horizon: int, season: int, levels: Floats) -> Floats:
-    """Quantiles (n, horizon, q), none below 0, of head-counts (n, T) with NaN where nothing was published.
-
-    noise: (n, T) standard errors of the head-counts, up to a factor; kind: (n,) what series move together, '' for one
-    that moves alone.
-
-    The widths are multiplied by what would have made central 80 % intervals cover 80 % from earlier
-    origins whose outcomes are known, the nearer to 1 the fewer those are: after Romano, Patterson and Candès 2019,
-    "Conformalized quantile regression", without its guarantee, as origins are not exchangeable.
-    """
-    answer = forecast(headcount, noise, kind, horizon, season, levels)
-    step, fewest = max(1, horizon // 4), max(season, 4)
-    misses: list[Floats] = []
-    for end in range(headcount.shape[1] - step, fewest - 1, -step)[:RECALIBRATIONS]:
-        low, median, high = np.moveaxis(forecast(
-            headcount[:, :end], noise[:, :end], kind, horizon, season, np.array([0.1, 0.5, 0.9])), -1, 0)
-        outcome = np.full(median.shape, np.nan)
-        seen = headcount[:, end : end + horizon]
-        outcome[:, : seen.shape[1]] = seen
-        outcome[np.sum(~np.isnan(headcount[:, :end]), axis=1) < fewest] = np.nan
-        width = np.where(outcome > median, high - median, median - low)
-        misses.append(np.abs(outcome - median) / np.maximum(width, 1e-9))
-    median = forecast(headcount, noise, kind, horizon, season, np.array([0.5]))
-    return np.maximum(median + (answer - median) * factors(misses, cells(headcount, kind))[:, None, None], 0.0)
-
-
-def factors(misses: list[Floats], cell: npt.NDArray[np.int64]) -> Floats:
-    """By what to multiply the width of each series, (n,): the 0.8 quantile of its cell's misses, in widths.
-
-    misses: of each earlier origin, (n, horizon). A cell's is drawn towards that of all, and that towards 1.
-    """
-    found = np.stack(misses) if misses else np.full((1, len(cell), 1), np.nan)
-    answer = np.ones(len(cell))
-    if np.isnan(found).all():
-        return answer
-    origins = np.sum(~np.isnan(found).all(axis=(1, 2)))
-    common = np.log(np.clip(np.nanquantile(found, 0.8), 0.5, 2.0)) * origins / (origins + DOUBT)
-    for each in np.unique(cell):
-        of_cell = found[:, cell == each]
-        windows = np.sum(~np.isnan(of_cell).all(axis=(1, 2)))
-        own = np.log(np.clip(np.nanquantile(of_cell, 0.8), 0.5, 2.0)) if windows else 0.0
-        answer[cell == each] = np.exp((windows * own + CELL_DOUBT * common) / (windows + CELL_DOUBT))
-    return answer
-
-
-def cells(headcount: Floats, kind: Kinds) -> npt.NDArray[np.int64]:
-    """Series calibrated together, (n,): thirds of each kind by size (Mondrian), others by themselves."""
-    cell = np.arange(len(headcount))
-    size = np.nan_to_num(filled(headcount)[:, -1])
-    for each in set(kind.tolist()) - {""}:
-        rows = np.flatnonzero(kind == each)
-        for third in np.array_split(rows[np.argsort(size[rows], kind="stable")], 3):
-            cell[third] = third[0]
-    return cell
 
 
 def forecast(headcount: Floats, noise: Floats, kind: Kinds, horizon: int, season: int, levels: Floats) -> Floats:
-    """Normal quantiles (n, horizon, q): the change over each horizon, regressed on the effects in all past windows.
+    """Normal quantiles (n, horizon, q) of head-counts (n, T) with NaN where nothing was published.
 
-    Every series has the coefficients in common, shrunk towards what is expected; its own is how far it strays.
+    The change over each horizon is regressed on the effects in all past windows. Every series has the coefficients in
+    common, shrunk towards what is expected; its own is how far it strays. noise: (n, T) standard errors of the
+    head-counts, up to a factor; kind: (n,) what series move together, '' for one that moves alone.
     """
     level = filled(headcount)
     index = totals(level, kind)

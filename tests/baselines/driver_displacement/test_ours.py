@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fourfold.baselines.driver_displacement.ours import Ours, numerous
+from fourfold.baselines.driver_displacement.ours_combined import calibrated, cells, factors, pinball, weights
 from fourfold.baselines.driver_displacement.ours_displaced import Past, Windows, curves, least_absolute
-from fourfold.baselines.driver_displacement.ours_headcount import calibrated, cells, factors, forecast, usual_season
+from fourfold.baselines.driver_displacement.ours_headcount import forecast, usual_season
 from fourfold.suite import Budget
 from fourfold.tasks.driver_displacement.naive import naive
 from fourfold.tasks.driver_displacement.panel import QUANTILES
@@ -16,6 +17,13 @@ from fourfold.tasks.driver_displacement.window import LABEL_LAG, Query, Train
 LEVELS = np.array(QUANTILES)
 MEDIAN = QUANTILES.index(0.5)
 NONE = np.array([""])
+
+
+def regressed(seen: np.ndarray, noise: np.ndarray, kind: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """The regression alone, calibrated."""
+    cell = cells(kind, np.zeros(len(kind)))
+    return calibrated(seen, [lambda end: forecast(seen[:, :end], noise[:, :end], kind, horizon, season, LEVELS)], cell,
+                      max(season, 4), LEVELS)
 
 
 def test_a_usual_season_is_that_of_past_years_without_their_trend():
@@ -30,7 +38,7 @@ def test_head_counts_follow_trend_and_season():
     months = np.arange(96)
     truth = 5000.0 + 20 * np.arange(108) + 300 * np.sin(2 * np.pi * np.arange(108) / 12)
     seen = (truth[:96] + np.random.default_rng(0).normal(0, 5, 96))[None]
-    made = calibrated(seen, np.sqrt(seen), NONE, 12, 12, LEVELS)[0]
+    made = regressed(seen, np.sqrt(seen), NONE, 12, 12)[0]
     error = np.abs(made[:, MEDIAN] - truth[96:]).mean()
     assert error < 0.4 * np.abs(truth[months[-1]] - truth[96:]).mean()
     assert (np.diff(made, axis=1) >= 0).all()
@@ -42,7 +50,7 @@ def test_noise_is_smoothed_out_of_shares_and_not_out_of_their_total():
     truth = rng.uniform(200, 5000, 60)[:, None] * total
     noise = 0.1 * truth
     seen = np.maximum(truth + rng.normal(size=truth.shape) * noise, 1)[:, :9]
-    ours = calibrated(seen, noise[:, :9], np.full(60, "truck"), 3, 1, LEVELS)[:, :, MEDIAN]
+    ours = regressed(seen, noise[:, :9], np.full(60, "truck"), 3, 1)[:, :, MEDIAN]
     last = naive(seen, 3)[:, :, MEDIAN]
     assert np.abs(ours - truth[:, 9:]).sum() < 0.7 * np.abs(last - truth[:, 9:]).sum()
 
@@ -50,7 +58,7 @@ def test_noise_is_smoothed_out_of_shares_and_not_out_of_their_total():
 def test_intervals_cover_what_they_say_on_random_walks():
     rng = np.random.default_rng(2)
     walk = 10_000 + np.cumsum(rng.normal(0, 50, (40, 72)), axis=1)
-    made = calibrated(walk[:, :60], np.sqrt(walk[:, :60]), np.full(40, ""), 12, 12, LEVELS)
+    made = regressed(walk[:, :60], np.sqrt(walk[:, :60]), np.full(40, ""), 12, 12)
     covered = (walk[:, 60:] >= made[..., 1]) & (walk[:, 60:] <= made[..., -2])
     assert 0.7 < covered.mean() < 0.9
 
@@ -62,20 +70,56 @@ def test_a_series_that_missed_more_gets_wider_intervals():
     assert factors([], np.arange(2)) == pytest.approx(1)
 
 
-def test_cells_are_thirds_by_size_of_the_kinds_that_are_numerous():
-    kind = numerous(np.array(["truck"] * 12 + ["taxi"] * 3))
-    assert set(kind[:12]) == {"truck"}
-    assert set(kind[12:]) == {""}
-    size = np.arange(1.0, 16.0)[:, None]
-    found = cells(size, kind)
-    assert [len(set(found[part])) for part in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15))] == [1, 1, 1, 3]
-    assert len(set(found.tolist())) == 6
+def test_cells_are_thirds_by_minority_share_of_the_kinds_that_are_numerous():
+    kind = numerous(np.array(["truck"] * 12 + ["bus"] * 12 + ["taxi"] * 3))
+    assert set(kind) == {"truck", "bus", ""}
+    share = np.concatenate([np.tile(np.linspace(0.1, 0.9, 12), 2), np.zeros(3)])
+    found = cells(kind, share)
+    thirds = [set(found[:24][(share[:24] > low) & (share[:24] < low + 0.27)].tolist()) for low in (0.09, 0.37, 0.64)]
+    assert [len(third) for third in thirds] == [1, 1, 1]
+    assert len(set(found.tolist())) == 6  # the others by themselves
+
+
+def test_the_pinball_loss_is_the_absolute_error_where_all_quantiles_are_one_value():
+    truth = np.array([[3.0, np.nan], [np.nan, np.nan]])
+    made = np.full((1, 2, 2, len(LEVELS)), 1.0)
+    assert pinball(truth, made, LEVELS)[0, 0] == pytest.approx(2 * LEVELS.mean())
+    assert np.isnan(pinball(truth, made, LEVELS)[0, 1])
+
+
+def test_a_candidate_that_lost_less_weighs_more_and_the_first_most_where_nothing_is_known():
+    unknown = np.full((1, 3, 1), np.nan)
+    assert weights(unknown)[:, 0] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+    losses = np.array([[2.0, 1.0, 3.0]] * 8)[:, :, None]
+    assert weights(losses)[1, 0] > 0.99
+    assert weights(1000 * losses) == pytest.approx(weights(losses))
+    assert weights(np.ones((8, 3, 1)))[:, 0] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+
+
+def test_the_latest_losses_count_most():
+    losses = np.ones((8, 2, 1))
+    losses[:4, 0], losses[4:, 1] = 2.0, 2.0
+    assert weights(losses)[1, 0] > 0.5 > weights(losses[::-1])[1, 0]
+
+
+def test_each_series_is_forecast_by_the_candidate_that_suits_it():
+    truth = np.stack([np.full(60, 100.0), 100 + 5.0 * np.arange(60)])
+    spread = np.linspace(-1, 1, len(LEVELS))
+
+    def held(end: int) -> np.ndarray:
+        return np.repeat(truth[:, end - 1, None], 4, axis=1)[..., None] + spread
+
+    def rising(end: int) -> np.ndarray:
+        return held(end) + 5.0 * np.arange(1, 5)[:, None]
+
+    made = calibrated(truth[:, :56], [held, rising], np.arange(2), 4, LEVELS)
+    assert made[..., MEDIAN] == pytest.approx(truth[:, 56:], abs=0.1)
 
 
 def test_nothing_published_is_forecast_as_nothing_and_late_series_from_their_last_value():
     seen = np.full((3, 30), 500.0)
     seen[0], seen[1, -1] = np.nan, np.nan
-    made = calibrated(seen, np.ones(seen.shape), np.full(3, ""), 4, 4, LEVELS)
+    made = regressed(seen, np.ones(seen.shape), np.full(3, ""), 4, 4)
     assert np.isfinite(made).all()
     assert made[0] == pytest.approx(0)
     assert made[1, :, MEDIAN] == pytest.approx(500, rel=1e-3)
@@ -175,3 +219,12 @@ def test_adoption_since_the_last_label_moves_the_forecast():
     stopped[:, :, -LABEL_LAG:] = stopped[:, :, -LABEL_LAG - 1 : -LABEL_LAG]
     slower = method.predict(replace(query, past=stopped))[:, 1, :, MEDIAN].sum()
     assert slower < method.predict(query)[:, 1, :, MEDIAN].sum()
+
+
+def test_series_with_few_of_their_kind_are_forecast_by_smoothing_and_naive_too():
+    _, (query,), _ = worlds(np.random.default_rng(7))
+    few = replace(query, series=tuple(f"class{place}" for place in range(3)), headcount=query.headcount[:3])
+    alone = Ours(Budget()).candidates(few, np.full(3, ""))
+    assert [candidate(40).shape for candidate in alone] == [(3, 8, 11)] * 3
+    assert alone[2](30) == pytest.approx(naive(few.headcount[:, :30], 8))
+    assert len(Ours(Budget()).candidates(query, numerous(np.repeat("taxi", 40)))) == 1
