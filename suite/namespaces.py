@@ -13,7 +13,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fourfold.suite import seccomp
 
@@ -234,7 +234,7 @@ def _let_go(held: Sequence[int]) -> None:
         os.close(descriptor)
 
 
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_libc: Any = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def _unshare(flags: int) -> None:

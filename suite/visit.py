@@ -217,6 +217,7 @@ class _Meter:
 
     def _may_ask(self, ask: Ask) -> np.ndarray | Folder | None:
         """``_ask``, or None where the method failed and can go on."""
+        fault: VisitError
         try:
             return self._ask(ask)
         except _Refused as refused:
