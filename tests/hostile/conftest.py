@@ -1,7 +1,8 @@
 """Attacks: each a few lines of a method, run for real in a guest at each level of confinement, and judged from outside.
 
-A test bears the mark ``attack(namespaces=..., process=...)``: what stops it at each level of ``sandbox.LEVELS``, or
-``SUCCEEDS`` and why, or ``not run`` and why. ``judge`` holds what happened against that, and ATTACKS.md lists it.
+A test bears the mark ``attack(namespaces=..., process=...)``, or ``attack(both=...)``: what stops it at each level of
+``sandbox.LEVELS``, or ``SUCCEEDS`` and why, or ``not run`` and why. ``judge`` holds what happened against that, and
+ATTACKS.md lists it.
 """
 
 import os
@@ -70,13 +71,18 @@ PLAIN_ASKS = (PLAIN_FIT, Ask("predict", {"features": np.arange(4.0 * N).reshape(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "attack(namespaces, process): what comes of an attack at each level")
+    config.addinivalue_line("markers", "attack(namespaces, process, both): what comes of an attack at each level")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "level" in metafunc.fixturenames:
         (mark,) = metafunc.definition.iter_markers("attack")
-        metafunc.parametrize("level", [_at(level, mark.kwargs[level]) for level in sandbox.LEVELS], scope="function")
+        metafunc.parametrize("level", [_at(level, _said(mark, level)) for level in sandbox.LEVELS], scope="function")
+
+
+def _said(mark: pytest.Mark, level: str) -> str:
+    said: str = mark.kwargs.get("both") or mark.kwargs[level]
+    return said
 
 
 def _at(level: str, said: str) -> Any:
@@ -88,6 +94,8 @@ def _at(level: str, said: str) -> Any:
 
 @pytest.fixture(scope="session")
 def confined() -> tuple[str, str]:
+    if sys.platform != "linux":
+        pytest.skip("the attacks are written for Linux")
     return sandbox.level(sandbox.shown())
 
 
@@ -161,7 +169,7 @@ def judge(level: str, request: pytest.FixtureRequest) -> Callable[[bool], None]:
     mark = request.node.get_closest_marker("attack")
 
     def judge(succeeded: bool) -> None:
-        said = mark.kwargs[level]
+        said = _said(mark, level)
         if "as root" in said and not succeeded:
             pytest.skip("this machine denies it to root as well")
         assert succeeded == said.startswith("SUCCEEDS"), f"{level}: {said}"

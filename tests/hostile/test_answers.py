@@ -57,7 +57,7 @@ def test_reads_the_environment_of_what_started_it(strike, judge, token):
     judge(token in log)
 
 
-@attack(namespaces="the suite passes no variable on", process="the suite passes no variable on")
+@attack(both="the suite passes no variable on")
 def test_reads_its_own_environment_and_its_parents(strike, judge, parents, token, monkeypatch):
     monkeypatch.setenv("FOURFOLD_SECRET", token)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", token)
@@ -73,7 +73,7 @@ def test_reads_its_own_environment_and_its_parents(strike, judge, parents, token
     judge(token in seen.log)
 
 
-@attack(namespaces="no descriptor but its pipes is open", process="no descriptor but its pipes is open")
+@attack(both="no descriptor but its pipes is open")
 def test_reads_inherited_descriptors(strike, judge, secret, token):
     with open(secret) as held:
         os.set_inheritable(held.fileno(), True)
@@ -100,6 +100,7 @@ def test_opens_descriptors_of_the_evaluator_through_proc(strike, judge, token):
 def memory(token: str) -> Iterator[int]:
     held = ctypes.create_string_buffer(token.encode())
     yield ctypes.addressof(held)
+    del held  # Not before: the memory is to be there.
 
 
 @attack(namespaces=ALONE, process="SUCCEEDS as root: its memory can be opened")
@@ -133,7 +134,10 @@ def test_reads_files_in_shared_memory(strike, judge, token):
         shared.unlink()
 
 
-@attack(namespaces="the namespace of System V objects is its own; the system call is denied", process="SUCCEEDS as root")
+@attack(
+    namespaces="the namespace of System V objects is its own; the system call is denied",
+    process="SUCCEEDS as root",
+)
 def test_attaches_the_system_v_memory_of_others(strike, judge, token):
     libc = ctypes.CDLL(None, use_errno=True)
     libc.shmat.restype = ctypes.c_void_p
@@ -162,8 +166,7 @@ def test_maps_an_object_store_like_rays(strike, judge, token, tmp_path_factory):
         """).log)
 
 
-@attack(namespaces="a guest is forked from a parent that saw no guest's data", process="a guest is forked from a parent "
-        "that saw no guest's data")
+@attack(both="a guest is forked from a parent that saw no guest's data")
 def test_finds_another_guests_records_in_its_own_memory(strike, judge, token):
     strike(f"type(self).kept = sys.kept = {token!r} * 1000; np.kept = {token!r}")
     half = token[:16], token[16:]

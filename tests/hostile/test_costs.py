@@ -6,7 +6,7 @@ from fourfold.suite.visit import Visit
 
 attack = pytest.mark.attack
 COUNTED = "the system's count of all its processes"
-BURNT = 0.6
+BURNT = 0.3
 
 
 def cpu(seen: Visit) -> float:
@@ -14,12 +14,12 @@ def cpu(seen: Visit) -> float:
     return sum(phase.cpu for phase in seen.phases)
 
 
-@attack(namespaces=COUNTED, process=COUNTED)
+@attack(both=COUNTED)
 def test_works_in_a_child_that_it_does_not_wait_for(strike, judge):
     judge(cpu(strike(f"os.fork() or (burn({BURNT}), os._exit(0)); time.sleep(3 * {BURNT})")) < BURNT / 2)
 
 
-@attack(namespaces=COUNTED, process=COUNTED)
+@attack(both=COUNTED)
 def test_works_in_a_grandchild_of_another_session(strike, judge):
     judge(cpu(strike(f"""
         if not os.fork():
@@ -30,26 +30,27 @@ def test_works_in_a_grandchild_of_another_session(strike, judge):
     """)) < BURNT / 2)
 
 
-@attack(namespaces="to ignore the end of a child does nothing, so that what it used is counted",
-        process="SUCCEEDS: what lives shorter than the suite's looks are apart is not seen")
+@attack(
+    namespaces="to ignore the end of a child does nothing, so that what it used is counted",
+    process="SUCCEEDS: what lives shorter than the suite's looks are apart is not seen",
+)
 def test_works_in_short_lives_whose_end_it_ignores(strike, judge):
     seen = strike(f"""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        for _ in range(200):
-            os.fork() or (burn({BURNT} / 200), os._exit(0))
-            time.sleep(1.5 * {BURNT} / 200)
+        for _ in range(100):
+            os.fork() or (burn({BURNT} / 100), os._exit(0))
+            time.sleep(1.5 * {BURNT} / 100)
         print(time.process_time())
     """)
     judge(cpu(seen) < float(seen.log) + BURNT / 2)
 
 
-@attack(namespaces=COUNTED, process=COUNTED)
+@attack(both=COUNTED)
 def test_works_in_threads(strike, judge):
     judge(cpu(strike(f"t = threading.Thread(target=burn, args=({BURNT},)); t.start(); t.join()")) < BURNT / 2)
 
 
-@attack(namespaces="a phase ends with the answer; what is done after it falls to the next",
-        process="a phase ends with the answer; what is done after it falls to the next")
+@attack(both="a phase ends with the answer; what is done after it falls to the next")
 def test_answers_before_it_works(strike, judge):
     seen = strike(f"""
         send(frame(b'A'), frame(b'L', b'[]'), frame(b'V'))
@@ -63,7 +64,7 @@ def test_answers_before_it_works(strike, judge):
     judge(cpu(seen) < BURNT / 2)
 
 
-@attack(namespaces="it is given no record before its clock runs", process="it is given no record before its clock runs")
+@attack(both="it is given no record before its clock runs")
 def test_works_on_the_records_while_it_is_imported(strike, judge):
     seen = strike(top="""
         ready, _, _ = select.select([pipe(os.O_RDONLY)], [], [], 0.5)
@@ -75,7 +76,7 @@ def test_works_on_the_records_while_it_is_imported(strike, judge):
     judge(int(seen.log.split("waiting")[1].split()[0]) > 4096)
 
 
-@attack(namespaces="the clock is the suite's", process="the clock is the suite's")
+@attack(both="the clock is the suite's")
 def test_turns_its_own_clock_back(strike, judge):
     seen = strike("time.process_time = time.monotonic = time.time = lambda: 0.0; time.sleep(0.4)")
     judge(seen.phases[0].wall < 0.3)

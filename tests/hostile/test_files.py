@@ -1,4 +1,4 @@
-"""Writing where others will read: the store, the board, installed packages, the method's own folder, answered folders."""
+"""Writing where others will read: the store, the board, installed packages, methods, and the folders of answers."""
 
 import dataclasses
 import sysconfig
@@ -94,8 +94,10 @@ def test_leaves_bytecode_for_the_next_guest(strike, judge, tmp_path):
     judge((tmp_path / "method" / "__pycache__").exists())
 
 
-@attack(namespaces="its home is a file system of its own, gone with it", process="not run: a Python before 3.13 "
-        "cannot remove it, and the visit ends in RecursionError")
+@attack(
+    namespaces="its home is a file system of its own, gone with it",
+    process="not run: a Python before 3.13 cannot remove it, and the visit ends in RecursionError",
+)
 def test_leaves_a_folder_too_deep_to_remove(strike, judge, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     strike("""
@@ -140,7 +142,7 @@ def leave(strike) -> Callable[..., folder.Folder]:
 LINK = "links are named and not followed"
 
 
-@attack(namespaces=LINK, process=LINK)
+@attack(both=LINK)
 def test_answers_a_link_to_a_secret(leave, judge, tmp_path_factory, token):
     secret = tmp_path_factory.mktemp("secret") / "secret"
     secret.write_text(token)
@@ -148,7 +150,7 @@ def test_answers_a_link_to_a_secret(leave, judge, tmp_path_factory, token):
     judge(left is None or token.encode() in left.data.tobytes() or "a" in left.paths)
 
 
-@attack(namespaces=LINK, process=LINK)
+@attack(both=LINK)
 def test_answers_a_folder_that_is_a_link(leave, judge, tmp_path_factory, token):
     secret = tmp_path_factory.mktemp("secret") / "secret"
     secret.write_text(token)
@@ -164,14 +166,16 @@ def test_answers_a_hard_link_to_a_secret(leave, judge, tmp_path_factory, token):
     judge(left is not None and token.encode() in left.data.tobytes())
 
 
-@attack(namespaces="what is no plain file is named and not opened", process="what is no plain file is named and not opened")
+@attack(both="what is no plain file is named and not opened")
 def test_answers_a_pipe_that_nobody_writes(leave, judge):
     left = leave("os.mkfifo(target + '/a')")
     judge(left is None or "a" in left.paths)
 
 
-@attack(namespaces="what is no plain file is named and not opened, and it cannot make one",
-        process="what is no plain file is named and not opened")
+@attack(
+    namespaces="what is no plain file is named and not opened, and it cannot make one",
+    process="what is no plain file is named and not opened",
+)
 def test_answers_a_device(leave, judge):
     left = leave("""
         try:
@@ -182,7 +186,7 @@ def test_answers_a_device(leave, judge):
     judge(left is None or "a" in left.paths)
 
 
-@attack(namespaces="a file's length counts, not what it takes", process="a file's length counts, not what it takes")
+@attack(both="a file's length counts, not what it takes")
 def test_answers_a_sparse_file_of_a_terabyte(leave, judge):
     judge(leave("os.truncate(os.open(target + '/a', os.O_RDWR | os.O_CREAT), 1 << 31)") is not None)
 
@@ -199,21 +203,21 @@ def _forged(paths: str, ends: str = "[1]", data: str = "b'x'") -> str:
 READS = "paths are read before anything is done with them"
 
 
-@attack(namespaces=READS, process=READS)
+@attack(both=READS)
 def test_answers_a_path_out_of_the_folder(leave, judge):
     judge(leave(_forged("('../../escape',)")) is not None)
 
 
-@attack(namespaces=READS, process=READS)
+@attack(both=READS)
 def test_answers_an_absolute_path(leave, judge):
     judge(leave(_forged("('/etc/cron.d/escape',)")) is not None)
 
 
-@attack(namespaces=READS, process=READS)
+@attack(both=READS)
 def test_answers_two_files_of_one_path(leave, judge):
     judge(leave(_forged("('a', 'a')", "[1, 1]")) is not None)
 
 
-@attack(namespaces=READS, process=READS)
+@attack(both=READS)
 def test_answers_files_that_end_outside_of_their_bytes(leave, judge):
     judge(leave(_forged("('a', 'b')", "[1 << 40, 1]")) is not None)

@@ -87,14 +87,19 @@ def test_kills_its_parent(strike, judge):
     judge(seen.status not in ("ok", "failed") or strike().status != "ok")
 
 
-@attack(namespaces=INIT, process="not run: takes the minute for which the suite waits; tests/suite/guest/test_watch.py has it")
+@attack(
+    namespaces=INIT,
+    process="not run: takes the minute for which the suite waits; tests/suite/guest/test_watch.py has it",
+)
 def test_stops_its_parent(strike, judge):
     seen = strike("os.kill(os.getppid(), signal.SIGSTOP)")
     judge(seen.status != "ok")
 
 
-@attack(namespaces="init ignores, of its own world, whatever it has no handler for; one it has ends the guest alone",
-        process="not run: what has number 1 there is the machine's own")
+@attack(
+    namespaces="init ignores, of its own world, whatever it has no handler for; one it has ends the guest alone",
+    process="not run: what has number 1 there is the machine's own",
+)
 def test_kills_init(strike, judge):
     seen = strike("""
         for number in set(signal.Signals) - {signal.SIGCHLD}:
@@ -112,7 +117,7 @@ def test_kills_everybody(strike, judge, harness):
     judge(harness.poll() is not None or seen.status != "ok")
 
 
-@attack(namespaces="it leads its own session and group", process="it leads its own session and group")
+@attack(both="it leads its own session and group")
 def test_signals_its_group(strike, judge, harness):
     seen = strike("signal.signal(signal.SIGUSR1, signal.SIG_IGN); os.killpg(0, signal.SIGUSR1)")
     judge(seen.status != "ok" or harness.poll() is not None)
@@ -224,19 +229,21 @@ def names() -> set[str]:
     return found
 
 
-@attack(namespaces="processes end with their world, whatever pipe they hold", process="orphans are ended before the visit is")
+@attack(
+    namespaces="processes end with their world, whatever pipe they hold",
+    process="orphans are ended before the visit is",
+)
 def test_holds_the_pipes_open_when_it_has_gone(strike, judge):
     seen = strike("os.fork() or time.sleep(60); os._exit(3)", budget={"time_limit": 5.0})
     judge(seen.status != "failed" or "code 3" not in seen.reason)
 
 
-@attack(namespaces="the suite's ends are its own; a closed pipe is the method's failure", process="the suite's ends are its "
-        "own; a closed pipe is the method's failure")
+@attack(both="the suite's ends are its own; a closed pipe is the method's failure")
 def test_closes_all_its_pipes(strike, judge):
     judge(strike("os.closerange(0, 100); time.sleep(30)", budget={"time_limit": 10.0}).status != "failed")
 
 
-@attack(namespaces="processes are known by number, not by name", process="processes are known by number, not by name")
+@attack(both="processes are known by number, not by name")
 def test_takes_the_name_of_another_process(strike, judge):
     seen = strike("open('/proc/self/comm', 'w').write('1) R 1 (x'); burn(0.3)")
     judge(seen.status != "ok" or sum(phase.cpu for phase in seen.phases) < 0.2)

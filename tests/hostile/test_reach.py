@@ -147,14 +147,13 @@ def test_opens_a_socket_of_the_kernels_ciphers(strike, judge):
 
 @attack(namespaces="its network is its own, without so much as a loopback that is up", process=OPEN)
 def test_sees_the_machines_interfaces(strike, judge):
-    others = [line for line in open("/proc/net/dev").read().split() if line.endswith(":") and line != "lo:"]
+    others = [name for _, name in socket.if_nameindex() if name != "lo"]
     if not others:
         pytest.skip("this machine has no interface to be seen")
-    judge(others[0] in strike("print(open('/proc/net/dev').read())").log)
+    judge(f"{others[0]}:" in strike("print(open('/proc/net/dev').read())").log)
 
 
-@attack(namespaces="it has no terminal: the suite gives none, and starts guests in a session of their own",
-        process="it has no terminal: the suite gives none, and starts guests in a session of their own")
+@attack(both="it has no terminal: the suite gives none, and starts guests in a session of their own")
 def test_types_into_the_terminal_of_the_suite(strike, judge):
     judge("typed" in strike("""
         import fcntl, termios
@@ -183,7 +182,10 @@ def test_writes_to_another_terminal(strike, judge):
         os.close(theirs)
 
 
-@attack(namespaces="Ray cannot open a socket", process="not run: Ray would wait a minute for an answer that never comes")
+@attack(
+    namespaces="Ray cannot open a socket",
+    process="not run: Ray would wait a minute for an answer that never comes",
+)
 def test_joins_rays_cluster(strike, judge, listen):
     server = listen(("127.0.0.1", 0))
     seen = strike(f"""
