@@ -45,7 +45,9 @@ class LightGBMQuantiles(Method):
         return no_less_than_none(np.moveaxis(np.array(parts), 2, 0))
 
 
-def trees(given: Sequence[examples.World], of: Any, rounds: int, seed: int, threads: int) -> list[list[Any]]:
+def trees(
+    given: Sequence[examples.World], of: Any, rounds: int, seed: int, threads: int
+) -> list[list[lightgbm.Booster]]:
     """A model for each target and quantile of ``of``, a ``Train`` or a ``Query``."""
     rng, models = np.random.default_rng(seed), []
     for target in range(len(of.targets)):
@@ -57,7 +59,9 @@ def trees(given: Sequence[examples.World], of: Any, rounds: int, seed: int, thre
     return models
 
 
-def predicted(models: Sequence[Any], here: examples.World, origin: int, target: int, horizon: int) -> Floats:
+def predicted(
+    models: Sequence[lightgbm.Booster], here: examples.World, origin: int, target: int, horizon: int
+) -> Floats:
     """Quantiles (h, n, q) of one target from one origin, in order."""
     table = examples.at_origin(here, origin, target, horizon)
     change = np.stack([model.predict(table.features) for model in models], axis=1)

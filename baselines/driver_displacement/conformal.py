@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from lightgbm import Booster
 
 from fourfold.baselines.driver_displacement import boosted_quantiles, examples
 from fourfold.baselines.driver_displacement.drifting import drift
@@ -116,7 +117,7 @@ class ConformalLightGBM(Method):
             origins = range(periods // 2, periods - train.horizon, train.season)
             self.moved = self.calibrate(given[:kept], list(origins), train)
 
-    def learn(self, given: list[examples.World], of: Any) -> list[list[Any]]:
+    def learn(self, given: list[examples.World], of: Any) -> list[list[Booster]]:
         """Trees for each target and quantile."""
         threads = max(1, int(self.budget.cpus))
         return boosted_quantiles.trees(given, of, self.rounds, self.budget.seed, threads)

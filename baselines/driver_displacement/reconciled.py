@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+from statsforecast.models import AutoETS
 
-from fourfold.baselines.driver_displacement.statistical import ets_models
 from fourfold.baselines.driver_displacement.stock import Floats, histories, no_less_than_none
 from fourfold.baselines.driver_displacement.univariate import YEARS, seasonal_factors, with_errors
 from fourfold.suite import Budget, Method
@@ -75,7 +75,7 @@ class ReconciledETS(Method):
     def target(self, past: Floats, sums: Floats, query: Any, season: int) -> Floats:
         """Quantiles (n, h, q) of one target."""
         known = ~np.isnan(past)
-        ends = known.any(axis=0).nonzero()[0]
+        ends = np.flatnonzero(known.any(axis=0))
         if not len(ends):
             return np.zeros((len(past), query.horizon, len(query.quantiles)))
         ahead = past.shape[1] - 1 - ends[-1]
@@ -92,7 +92,8 @@ def node(y: Floats, horizon: int, quantiles: Floats, season: int) -> tuple[Float
     """Quantiles (h, q) of one node by ETS, as ``statistical.ETS`` makes them, and its one-step errors (T,)."""
     y = y[-YEARS * season :] if season > 1 else y
     factor = seasonal_factors(y, season)
-    made, errors = with_errors(*ets_models([y]), y / np.resize(factor, len(y)), horizon, quantiles)
+    model = AutoETS(season_length=1, model="AZN")
+    made, errors = with_errors(model, y / np.resize(factor, len(y)), horizon, quantiles)
     back = np.resize(np.roll(factor, -len(y)), horizon)
     return made * back[:, None], errors * np.resize(factor, len(y))
 

@@ -5,6 +5,7 @@ head-counts first, so that no model has one to search for; see ``univariate``.
 """
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ _WALK: Order = ((0, 1, 0), False)
 
 
 def _order(y: Floats) -> Order:
-    """(p, d, q) and whether there is a drift, by a stepwise search among p + q <= 1."""
+    """(p, d, q) and whether there is a drift, by a stepwise search from p = 1 and q = 0."""
     try:
-        found = AutoARIMA(season_length=1, max_p=1, max_q=1, max_order=1, method="CSS").fit(y / np.std(y)).model_
+        found = AutoARIMA(season_length=1, start_p=1, start_q=0, method="CSS").fit(y / np.std(y)).model_
     except Exception:  # A history too short, or too even, to search on.
         return _WALK
     p, q, d = (int(found["arma"][place]) for place in (0, 1, 5))
@@ -58,10 +59,10 @@ class _ARIMA:
 
     def forecast(self, y: Floats, h: int, level: list[int], fitted: bool) -> Any:
         """As statsforecast's: its own, after a fit by that method, starts the filter from nothing known."""
-        of = {"order": self.order, "season_length": 1, "include_drift": self.drift}
+        model = partial(ARIMA, order=self.order, season_length=1, include_drift=self.drift)
         unit = float(np.std(y))  # The optimizer's steps suit values near 1.
-        coefficients = ARIMA(**of, method="CSS").fit(y / unit).model_["coef"]
-        found = ARIMA(**of, fixed=dict(coefficients)).forecast(y=y / unit, h=h, level=level, fitted=fitted)
+        coefficients = model(method="CSS").fit(y / unit).model_["coef"]
+        found = model(fixed=dict(coefficients)).forecast(y=y / unit, h=h, level=level, fitted=fitted)
         return {name: unit * np.asarray(values) for name, values in found.items()}
 
 
@@ -88,7 +89,7 @@ class ETS(Method):
 class BoundedARIMA(Method):
     """ARIMA, its order searched for the largest six series of a target; the others have the most frequent one found.
 
-    Orders by AICc, stepwise (AutoARIMA; Hyndman and Khandakar 2008), p + q at most 1; parameters by conditional sums of
+    Orders by AICc, stepwise from (1, d, 0) (AutoARIMA; Hyndman and Khandakar 2008); parameters by conditional sums of
     squares, for each series. A season is taken out beforehand.
     """
 

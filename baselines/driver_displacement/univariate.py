@@ -78,7 +78,7 @@ def quantiles_of(model: Model, y: Floats, horizon: int, quantiles: Floats) -> Fl
 
 def with_errors(model: Model, y: Floats, horizon: int, quantiles: Floats) -> tuple[Floats, Floats]:
     """``quantiles_of``, and the errors of the model one period ahead over its history, (T,)."""
-    levels = sorted({round(100 * abs(2 * q - 1)) for q in quantiles})
+    levels = sorted({_level(q) for q in quantiles} - {0})
     if len(y) >= SHORTEST and np.ptp(y) > 0:
         with contextlib.suppress(Exception):  # The library fails in many ways on histories that suit a model ill.
             found = model.forecast(y=y.copy(), h=horizon, level=levels, fitted=True)
@@ -90,5 +90,10 @@ def with_errors(model: Model, y: Floats, horizon: int, quantiles: Floats) -> tup
 
 def _columns(forecast: Any, quantiles: Floats) -> Floats:
     """A forecast's quantiles (h, q): the ends of its central intervals, and its mean for the median."""
-    names = [f"{'lo' if q < 0.5 else 'hi'}-{round(100 * abs(2 * q - 1))}" for q in quantiles]
-    return np.stack([forecast["mean" if name == "hi-0" else name] for name in names], axis=1)
+    names = [f"{'lo' if q < 0.5 else 'hi'}-{_level(q)}" if _level(q) else "mean" for q in quantiles]
+    return np.stack([np.asarray(forecast[name]) for name in names], axis=1)
+
+
+def _level(quantile: float) -> int:
+    """The percentage that the central interval covers of which a quantile is an end; 0 of the median."""
+    return round(100 * abs(2 * quantile - 1))
