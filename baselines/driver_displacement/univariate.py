@@ -73,19 +73,27 @@ def seasonal_factors(y: Floats, season: int) -> Floats:
 
 def quantiles_of(model: Model, y: Floats, horizon: int, quantiles: Floats) -> Floats:
     """Quantiles (h, q) of one history, from central intervals; Naive's where it is too short or the model fails."""
-    return with_errors(model, y, horizon, quantiles)[0]
+    found = _asked(model, y, horizon, quantiles, fitted=False)
+    return naive.persist(y[None], horizon, quantiles)[0] if found is None else _columns(found, quantiles)
 
 
 def with_errors(model: Model, y: Floats, horizon: int, quantiles: Floats) -> tuple[Floats, Floats]:
     """``quantiles_of``, and the errors of the model one period ahead over its history, (T,)."""
+    found = _asked(model, y, horizon, quantiles, fitted=True)
+    if found is None:
+        return naive.persist(y[None], horizon, quantiles)[0], np.diff(y, prepend=y[0])
+    return _columns(found, quantiles), np.nan_to_num(y - found["fitted"])
+
+
+def _asked(model: Model, y: Floats, horizon: int, quantiles: Floats, *, fitted: bool) -> Any:
+    """What a model says, or None. What it fitted is asked for where needed alone: it costs as much as the forecast."""
     levels = sorted({_level(q) for q in quantiles} - {0})
     if len(y) >= SHORTEST and np.ptp(y) > 0:
         with contextlib.suppress(Exception):  # The library fails in many ways on histories that suit a model ill.
-            found = model.forecast(y=y.copy(), h=horizon, level=levels, fitted=True)
-            forecast, errors = _columns(found, quantiles), y - found["fitted"]
-            if np.isfinite(forecast).all():
-                return forecast, np.nan_to_num(errors)
-    return naive.persist(y[None], horizon, quantiles)[0], np.diff(y, prepend=y[0])
+            found = model.forecast(y=y.copy(), h=horizon, level=levels, fitted=fitted)
+            if np.isfinite(_columns(found, quantiles)).all():
+                return found
+    return None
 
 
 def _columns(forecast: Any, quantiles: Floats) -> Floats:
