@@ -32,7 +32,7 @@ _SETTINGS = (
     *("ssl/certs", "ssl/openssl.cnf", "mime.types", "services", "protocols", "gai.conf", "host.conf", "OpenCL"),
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-HOME = "/tmp"
+HOME = "/scratch"
 """Where a guest may write: its home, its scratch, empty."""
 METHOD = "/method"
 """Where it finds its own files."""
@@ -77,7 +77,7 @@ def _enter(root: str, size: int, shown: Sequence[str], method: str, gpus: bool, 
     _unshare(_NEWNS | _NEWPID | _NEWNET | _NEWIPC | _NEWUTS | _NEWCGROUP)
     _build(root, size, shown, gpus, user, group)
     if method:
-        _show(root, method, METHOD)
+        _copy(method, root + METHOD)
     read, write = os.pipe()
     first = os.fork()
     if first:
@@ -119,6 +119,8 @@ def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, gr
     for path in sorted(set(shown), key=len):
         if os.path.isdir(path) and not os.path.isdir(root + path):
             _show(root, path)
+    if not os.path.exists(root + "/tmp"):
+        os.symlink(HOME, root + "/tmp")
 
 
 def _devices(root: str, gpus: bool, user: int, group: int) -> None:
@@ -137,9 +139,23 @@ def _devices(root: str, gpus: bool, user: int, group: int) -> None:
     _mount("tmpfs", root + "/dev/shm", "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
 
 
-def _show(root: str, path: str, name: str = "") -> None:
-    """Let a folder or file be read, under its own path or another."""
-    place = root + (name or path)
+def _copy(folder: str, place: str) -> None:
+    """Let a folder's files be read elsewhere, whoever owns them: the guest may be another user."""
+    os.makedirs(place)
+    _mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, "mode=755,size=256m,nr_inodes=16k")
+    for path in Path(folder).rglob("*"):
+        copy = Path(place, path.relative_to(folder))
+        if path.is_dir():
+            copy.mkdir()
+        elif path.is_file() and not path.is_symlink():
+            copy.write_bytes(path.read_bytes())
+            copy.chmod(0o644)
+    _restrict(place, _RDONLY_NOSUID_NODEV, 0)
+
+
+def _show(root: str, path: str) -> None:
+    """Let a folder or file be read under its own path."""
+    place = root + path
     if os.path.isdir(path):
         os.makedirs(place, exist_ok=True)
     else:

@@ -95,8 +95,6 @@ def put(home: Path, files: Mapping[str, bytes]) -> None:
             path = Path(beside, "new", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        for path in (Path(beside, "new"), *Path(beside, "new").rglob("*")):  # A guest may be another user.
-            path.chmod(0o755 if path.is_dir() else 0o644)
         for attempt in range(8):
             try:
                 os.rename(Path(beside, "new"), home)

@@ -131,7 +131,6 @@ def method(tmp_path: Path) -> Callable[..., str]:
         def laid(body: str, depth: int) -> str:
             return indent(dedent(body).strip("\n"), " " * depth)
 
-        tmp_path.chmod(0o755)
         folder = tmp_path / "method"
         folder.mkdir(exist_ok=True)
         body = METHOD.format(fit=laid(fit, 12), predict=laid(predict, 8), deidentify=laid(deidentify, 8))

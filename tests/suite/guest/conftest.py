@@ -73,7 +73,6 @@ def run(parents: Parents, tmp_path: Path, asks: tuple[Ask, ...]) -> Callable[...
         **budget: Any,
     ) -> Visit:
         body = [indent(dedent(each).strip("\n"), "    ") for each in (fit, predict)]
-        tmp_path.chmod(0o755)  # As where the suite unpacks methods.
         file = tmp_path / "guest_method.py"
         file.write_text("\n".join([TOP, top, "class Guest(Method):", "    task = 'test'", *body, BOTTOM]))
         given: dict[str, Any] = {"time_limit": 20.0, "memory_limit": 2 << 30, "seed": 7} | budget

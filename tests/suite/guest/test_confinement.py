@@ -56,7 +56,7 @@ def test_it_sees_no_file_but_the_systems_and_its_own(
     looked = ["/root/.ssh", "/home", "/etc/shadow", "/etc/hostname", "/var", str(secret), here]
     assert found(f"[path for path in {looked!r} if os.path.exists(path)]") == []
     assert found("sorted(os.listdir('/method'))") == ["guest_method.py"]
-    assert found("[os.getcwd(), os.listdir('.'), os.environ['HOME']]") == ["/tmp", [], "/tmp"]
+    assert found("[os.getcwd(), os.listdir('.'), os.environ['HOME']]") == ["/scratch", [], "/scratch"]
 
 
 @CONFINED
@@ -71,7 +71,7 @@ def test_it_writes_nowhere_but_in_its_scratch(found: Callable[..., Any], place: 
 
 @CONFINED
 def test_its_scratch_has_an_end(found: Callable[..., Any]) -> None:
-    full = "[os.statvfs('/tmp').f_blocks * os.statvfs('/tmp').f_frsize, os.statvfs('/dev/shm').f_blocks > 0]"
+    full = "[os.statvfs('/scratch').f_blocks * os.statvfs('/scratch').f_frsize, os.statvfs('/dev/shm').f_blocks > 0]"
     assert found(full) == [sandbox.SCRATCH, True]
 
 
@@ -86,7 +86,7 @@ def test_it_has_no_network(run: Run, family: str) -> None:
 @CONFINED
 def test_local_sockets_and_subprocesses_work(found: Callable[..., Any]) -> None:
     assert found("len(socket.socketpair())") == 2
-    assert found("subprocess.run(['/bin/sh', '-c', 'echo $HOME'], capture_output=True, text=True).stdout") == "/tmp\n"
+    assert found("subprocess.run(['/bin/sh', '-c', 'echo $HOME'], capture_output=True, text=True).stdout") == "/scratch\n"
     pooled = "__import__('multiprocessing').get_context('fork').Pool(2).map(abs, [-1, -2])"
     assert found(pooled) == [1, 2]
 
@@ -130,9 +130,9 @@ def test_numbers_are_those_of_the_systems_headers() -> None:
 
 @CONFINED
 def test_two_guests_share_nothing_they_wrote(run: Run, heard: Callable[[Visit], Any]) -> None:
-    write = "def fit(self, train, budget): [open(f'{d}/left', 'w') for d in ('/tmp', '/dev/shm')]; print([])"
+    write = "def fit(self, train, budget): [open(f'{d}/left', 'w') for d in ('/scratch', '/dev/shm')]; print([])"
     assert heard(run(write)) == []
-    listed = "json.dumps(os.listdir('/tmp') + os.listdir('/dev/shm'))"
+    listed = "json.dumps(os.listdir('/scratch') + os.listdir('/dev/shm'))"
     look = f"def fit(self, train, budget): import json; print({listed})"
     assert heard(run(look)) == []
 
@@ -167,7 +167,6 @@ def test_so_many_processes_and_no_more(found: Callable[..., Any]) -> None:
 def test_a_row_says_how_far_its_guest_was_confined(
     tmp_path: Path, asks: tuple[Ask, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tmp_path.chmod(0o755)
     file = tmp_path / "plain.py"
     file.write_text(
         "import numpy as np\nfrom fourfold.suite import Method\nclass Plain(Method):\n"

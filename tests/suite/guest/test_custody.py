@@ -84,7 +84,6 @@ def kept(parents: Parents, tmp_path: Path) -> Callable[..., Visit]:
 
     def kept(body: str = "", access: str = "curator", **budget: Any) -> Visit:
         fit = "" if "def fit" in body else "\ndef fit(self, train, budget):\n    self.train(self.curator(train))\n"
-        tmp_path.chmod(0o755)
         file = tmp_path / "guest_method.py"
         file.write_text(TOP + "".join(f"    {line}\n" for line in (dedent(body) + fit).splitlines()))
         given = Budget(**{"epsilon": 3.0, "time_limit": 60.0} | budget)

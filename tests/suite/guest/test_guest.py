@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fourfold.suite import namespaces
 from fourfold.suite.method import Budget
 from fourfold.suite.visit import Visit, visit
 from fourfold.suite.warm import Parents
@@ -52,7 +53,7 @@ def test_a_guest_sees_nothing_of_the_suite(
     }
     assert folder == home == temporary
     assert files == []
-    if folder != "/tmp":
+    if folder != namespaces.HOME:
         assert not os.path.exists(folder)
 
 
