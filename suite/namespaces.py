@@ -22,7 +22,7 @@ USERS = 1 << 30
 PROCESSES = 512
 """Processes and threads that a guest may have at a time."""
 SHARED_MEMORY = 1 << 28
-"""Bytes of a guest's /dev/shm."""
+"""Bytes of a guest's /dev/shm, and of its /tmp."""
 FILES = 1 << 18
 """Files that a guest may have in its scratch, and in /dev/shm: each takes a kibibyte of the kernel's, be it empty."""
 
@@ -116,11 +116,12 @@ def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, gr
     os.makedirs(root + HOME, exist_ok=True)
     options = f"mode=700,size={size},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + HOME, "tmpfs", _NOSUID | _NODEV, options)
+    os.makedirs(root + "/tmp")  # For what was told so before the fork, or is told nothing else.
+    options = f"mode=700,size={SHARED_MEMORY},nr_inodes={FILES},uid={user},gid={group}"
+    _mount("tmpfs", root + "/tmp", "tmpfs", _NOSUID | _NODEV, options)
     for path in sorted(set(shown), key=len):
         if os.path.isdir(path) and not os.path.isdir(root + path):
             _show(root, path)
-    if not os.path.exists(root + "/tmp"):
-        os.symlink(HOME, root + "/tmp")
 
 
 def _devices(root: str, gpus: bool, user: int, group: int) -> None:

@@ -86,7 +86,8 @@ def test_it_has_no_network(run: Run, family: str) -> None:
 @CONFINED
 def test_local_sockets_and_subprocesses_work(found: Callable[..., Any]) -> None:
     assert found("len(socket.socketpair())") == 2
-    assert found("subprocess.run(['/bin/sh', '-c', 'echo $HOME'], capture_output=True, text=True).stdout") == "/scratch\n"
+    home = "subprocess.run(['/bin/sh', '-c', 'echo $HOME'], capture_output=True, text=True).stdout"
+    assert found(home) == "/scratch\n"
     pooled = "__import__('multiprocessing').get_context('fork').Pool(2).map(abs, [-1, -2])"
     assert found(pooled) == [1, 2]
 
@@ -126,6 +127,11 @@ def test_numbers_are_those_of_the_systems_headers() -> None:
         name: number for name, number in CALLS.items() if name in numbers
     }
     assert len([name for name in CALLS if name in numbers]) > len(CALLS) - 5
+
+
+@CONFINED
+def test_what_was_told_of_tmp_before_the_fork_can_still_write_there(found: Callable[..., Any]) -> None:
+    assert found("open('/tmp/written', 'w').write('text')") == 4
 
 
 @CONFINED
