@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,25 +31,31 @@ def places(board: Board) -> dict[Method, list[tuple[Ranked, int]]]:
     return dict(sorted(found.items()))
 
 
-def views(board: Board, links: Mapping[tuple[str, str], str]) -> Iterator[tuple[Method, dict[str, Any]]]:
-    """Of each method what ``method.html.jinja`` shows. links: where each (task, dataset) has its page."""
+def viewer(
+    board: Board, links: Mapping[tuple[str, str], str]
+) -> Callable[[Method, Sequence[tuple[Ranked, int]]], dict[str, Any]]:
+    """What gives ``method.html.jinja``'s view of a method, given its rows. What methods share is prepared here, once.
+
+    links: where each (task, dataset) has its page.
+    """
     written = {
         id(ranked): _parts(board, ranked, links[ranked.standing.task, ranked.standing.dataset])
         for ranked in board.standings
     }
-    for (task, method, digest), found in places(board).items():
-        parts = [written[id(ranked)](row) for ranked, row in found]
-        yield (
-            (task, method, digest),
-            {
-                "method": method,
-                "digest": digest,
-                "card": dict(board.methods.get(digest, {})),
-                "task": board.tasks.get(task, {"name": task}),
-                "parts": parts,
-                "data": _fanned(parts),
-            },
-        )
+
+    def view(method: Method, rows: Sequence[tuple[Ranked, int]]) -> dict[str, Any]:
+        task, name, digest = method
+        parts = [written[id(ranked)](row) for ranked, row in rows]
+        return {
+            "method": name,
+            "digest": digest,
+            "card": dict(board.methods.get(digest, {})),
+            "task": board.tasks.get(task, {"name": task}),
+            "parts": parts,
+            "data": _fanned(parts),
+        }
+
+    return view
 
 
 def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNamespace]:

@@ -1,14 +1,16 @@
 """Static pages: an index, a page a dataset, a page a method. Each stands alone and asks the network for nothing."""
 
 import hashlib
+import os
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fourfold.leaderboard.board import Board, Ranked, spelled_rank
+from fourfold.leaderboard.forks import each_in_a_fork
 from fourfold.leaderboard.numerals import interval, spelled
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ _FANS = ("page.js", "fans.js")
 
 LEADERS = 6
 """The leading methods of a dataset that the index names; half as many where tracks or budgets have their own."""
+
+PAGES = 40
+"""Pages that are worth a process."""
 
 Method = tuple[str, str, str]
 """Task, name, digest."""
@@ -44,33 +49,41 @@ def render(board: Board, out: str | Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     shared = {"made": board.made, "cells": board.cells}
 
-    def write(name: str, template: str, view: Mapping[str, Any]) -> Path:
-        path = out / name
-        path.write_text(environment.get_template(f"{template}.html.jinja").render({**shared, **view}), encoding="utf-8")
-        return path
+    def write(name: str, template: str, view: Mapping[str, Any]) -> None:
+        text = environment.get_template(f"{template}.html.jinja").render({**shared, **view})
+        (out / name).write_text(text, encoding="utf-8")
 
     datasets = {
         (each.standing.task, each.standing.dataset): page_name(each.standing.task, each.standing.dataset)
         for each in board.standings
     }
-    methods = {method: page_name(*method) for method in method_page.places(board)}
-    with vega.bundling() as bundled:
+    found = method_page.places(board)
+    methods = {method: page_name(*method) for method in found}
+    view_of, script = method_page.viewer(board, datasets), vega.script()
+    bundle = {"packed_bundle": Markup(vega.packed(script)), "bundle_hash": _hash(script)}
 
-        @cache
-        def bundle() -> dict[str, Any]:
-            script = bundled()
-            return {"packed_bundle": Markup(vega.packed(script)), "bundle_hash": _hash(script)}
+    def of_dataset(ranked: Ranked, name: str) -> None:
+        write(name, "dataset", dataset_page.view(ranked, _links(ranked, methods), board) | bundle)
 
-        index = write("index.html", "index", _index(board, datasets, methods))
-        of_methods = [
-            write(methods[method], "method", view | (bundle() if view["data"] else {}))
-            for method, view in method_page.views(board, datasets)
-        ]
-        views = [dataset_page.view(ranked, _links(ranked, methods), board) for ranked in board.standings]
-        of_datasets = [
-            write(datasets[key], "dataset", view | bundle()) for key, view in zip(datasets, views, strict=True)
-        ]
-    return [index, *of_datasets, *of_methods]
+    def of_method(method: Method, name: str) -> None:
+        view = view_of(method, found[method])
+        write(name, "method", view | (bundle if view["data"] else {}))
+
+    write("index.html", "index", _index(board, datasets, methods))
+    jobs = [partial(of_dataset, *each) for each in zip(board.standings, datasets.values(), strict=True)]
+    jobs += [partial(of_method, *each) for each in methods.items()]
+    each_in_a_fork([partial(_all, jobs[place :: _forks(len(jobs))]) for place in range(_forks(len(jobs)))])
+    return [out / name for name in ("index.html", *datasets.values(), *methods.values())]
+
+
+def _forks(pages: int) -> int:
+    """Processes to write so many pages: what the machine has cores for, and each with enough to do."""
+    return min(os.cpu_count() or 1, 1 + pages // PAGES)
+
+
+def _all(jobs: Sequence[Callable[[], None]]) -> None:
+    for job in jobs:
+        job()
 
 
 def page_name(*parts: str) -> str:

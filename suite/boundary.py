@@ -63,8 +63,10 @@ def _column(name: str, value: Any) -> tuple[pa.Field, pa.Array]:
 
 
 def _flat(array: np.ndarray) -> pa.Array:
-    if array.dtype.kind == _TEXT:  # As a list: Arrow reads a numpy text no further than its first NUL.
-        return pa.array(array.tolist(), pa.string())
+    if array.dtype.kind == _TEXT:  # By hand: pa.array would import pandas first, in each guest anew.
+        texts = [text.encode() for text in array.tolist()]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+        return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
     data = np.packbits(array, bitorder="little") if array.dtype.kind == "b" else array
     return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(data)])
 

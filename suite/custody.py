@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fourfold.suite import boundary, custodian, guest
+from fourfold.suite import boundary, custodian, folder, guest
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
@@ -24,9 +24,9 @@ class Custody:
     Whatever makes it fail ends the visit: it says no more than that, as the records might speak from the reason.
     """
 
-    def __init__(self, parent: Parent | None, budget: Budget, secret: Secret, scratch: str, examine: str) -> None:
+    def __init__(self, parent: Parent | None, budget: Budget, secret: Secret, examine: str) -> None:
         self._parent, self._budget, self._secret = parent, budget, secret
-        self._order = {"role": "custodian", "budget": vars(budget), "scratch": scratch, "examine": examine}
+        self._order = {"role": "custodian", "budget": vars(budget), "examine": examine}
         self._watch: Watch | None = None
 
     def _started(self) -> Watch:
@@ -35,6 +35,7 @@ class Custody:
             self._watch = Watch(self._parent, self._budget.memory_limit)
             order = self._order | {"memory_limit": self._budget.memory_limit}
             self._watch.say(guest.ORDER, json.dumps(order).encode())
+            self._watch.say(guest.RECORD, boundary.encode(folder.folder({})))
             self._watch.say(guest.RECORD, boundary.encode(self._secret.fields()))
             self._watch.allow(self._budget.time_limit)
             self._watch.frame(guest.READY)

@@ -1,8 +1,9 @@
 """The guest: the process in which a method runs, and the warm parent that forks it. Needs numpy and pyarrow alone.
 
-``python -m fourfold.suite.guest FD MODULE ...`` imports the modules once and then forks a guest for each order that
-comes over the socket FD, so that a cell does not pay for imports. An order is one byte that carries three pipe ends:
-asks, answers, log. Everything else a guest is told, it reads from its asks; the parent reads nothing but single bytes.
+``python -m fourfold.suite.guest FD FOLDER DEVICES MODULE ...`` imports the modules once and then forks a guest for each
+order that comes over the socket FD, so that a cell does not pay for imports. An order is one byte that carries three
+pipe ends: asks, answers, log. Everything else a guest is told, it reads from its asks; the parent reads nothing but
+single bytes. FOLDER is an empty one, where guests are; DEVICES ``gpus`` or ``none``.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any, NoReturn
@@ -34,12 +36,13 @@ from fourfold.suite import folder as folders
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Rehearsed, Secret
 from fourfold.suite.method import Budget, Mechanism, Method
+from fourfold.suite.namespaces import ConfinementError
 
 ORDER, READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"ORKDALSE")
 EVIDENCE, CALL, REPLY, FAULT = (bytes([letter]) for letter in b"VCYF")
 WARM, FORK, KILL = b"W", b"F", b"K"
 FORKED = struct.Struct("<q")
-"""What the warm parent tells once it has forked: the guest's process id."""
+"""What the warm parent tells once it has a guest for an order: its process id."""
 REAPED = struct.Struct("<qdq")
 """What it tells once the guest and all it started are gone: exit status, CPU seconds, largest resident bytes."""
 
@@ -54,14 +57,17 @@ class AnswerError(TypeError):
 
 
 def main(arguments: list[str]) -> None:
-    """Be the warm parent until the socket closes."""
-    control = socket.socket(fileno=int(arguments[0]))
+    """Be the warm parent until the socket closes.
+
+    One process is always ahead, forked and as far confined as it can be before its order, so that no cell waits for it.
+    """
+    control, folder, gpus = socket.socket(fileno=int(arguments[0])), arguments[1], arguments[2] == "gpus"
     sandbox.adopt_orphans()
     wakeup, wakener = os.pipe()
     os.set_blocking(wakener, False)
     signal.set_wakeup_fd(wakener, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for module in arguments[1:]:
+    for module in arguments[3:]:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
     gc.collect()
@@ -69,21 +75,41 @@ def main(arguments: list[str]) -> None:
     shown = sandbox.shown()
     level, _ = sandbox.level(shown)
     control.sendall(WARM + bytes([sandbox.LEVELS.index(level)]))
+
+    def ahead() -> tuple[int, socket.socket]:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            for descriptor in (control.fileno(), wakeup, wakener):
+                os.close(descriptor)
+            _be_guest(theirs, lambda: sandbox.prepare(level, folder, shown, gpus, [theirs.fileno()]))
+        theirs.close()
+        return pid, ours
+
+    pid, link = ahead()
     while True:
         order, descriptors, *_ = socket.recv_fds(control, 1, 3, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
         if not order:
+            _kill(pid)
+            sandbox.end_orphans()
             return
         if order != FORK:  # A kill that came after its guest had gone.
             continue
-        pid = os.fork()
-        if pid == 0:
-            for descriptor in (control.fileno(), wakeup, wakener):
-                os.close(descriptor)
-            _be_guest(descriptors, level, shown)
+        try:
+            socket.send_fds(link, [FORK], descriptors)
+        except OSError:  # It was killed while it waited, by a system short of memory.
+            link.close()
+            _kill(pid)
+            sandbox.end_orphans()
+            pid, link = ahead()
+            socket.send_fds(link, [FORK], descriptors)
+        link.close()
         for descriptor in descriptors:
             os.close(descriptor)
         control.sendall(FORKED.pack(pid))
         control.sendall(REAPED.pack(*_attend(pid, control, wakeup)))
+        pid, link = ahead()
 
 
 def _attend(pid: int, control: socket.socket, wakeup: int) -> tuple[int, float, int]:
@@ -114,24 +140,34 @@ def _kill(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _be_guest(descriptors: Sequence[int], level: str, shown: Sequence[str]) -> NoReturn:
-    """Run one method from its import to its last answer, and leave without returning."""
-    code, (asks, answers, log) = 1, descriptors
+def _be_guest(link: socket.socket, prepare: Callable[[], sandbox.Place]) -> NoReturn:
+    """Wait for an order, run one method from its import to its last answer, and leave without returning."""
+    code, answers = 1, -1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        refused, place = None, None
+        try:
+            place = prepare()
+        except ConfinementError as error:
+            refused = error
+        boundary.decode(boundary.encode({"numbers": np.zeros(1)}))  # Its pages become ours.
+        asks, answers, log = _ordered(link)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))
+        if place is None:
+            raise refused or RuntimeError("no place")
         order = json.loads(boundary.receive(asks)[1])
-        order["file"] = sandbox.confine(order, level, shown, (asks, answers))
+        files = boundary.decode(boundary.receive(asks)[1])
+        sandbox.confine(place, order, partial(folders.unpack, files))
         if order["role"] == "custodian":
             from fourfold.suite import custodian
 
             custodian.serve(order, asks, answers)
         else:
-            _serve(order, asks, answers)
+            _serve(order, os.path.join(place.method, order["file"]), asks, answers)
         code = 0
     except BaseException as error:
         with contextlib.suppress(BaseException):
@@ -143,10 +179,19 @@ def _be_guest(descriptors: Sequence[int], level: str, shown: Sequence[str]) -> N
         os._exit(code)
 
 
-def _serve(order: dict[str, Any], asks: int, answers: int) -> None:
+def _ordered(link: socket.socket) -> list[int]:
+    """The pipe ends for asks, answers and log, once they come; ends this process where they will not."""
+    order, descriptors, *_ = socket.recv_fds(link, 1, 3, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    link.close()
+    if not order:
+        os._exit(0)
+    return list(descriptors)
+
+
+def _serve(order: dict[str, Any], file: str, asks: int, answers: int) -> None:
     budget = Budget(**order["budget"])
     _seed(budget.seed)
-    kind = load(order["file"], order["class"])
+    kind = load(file, order["class"])
     _check_signatures(kind, order["verbs"])
     _seed(budget.seed)  # Again, for what the method's file imported, or drew.
     method = kind(budget, order["parameters"])

@@ -11,7 +11,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,21 +54,38 @@ class ConfinementError(OSError):
     """This machine does not let a guest be confined."""
 
 
-def enter(root: str, size: int, shown: Sequence[str], method: str, gpus: bool, held: Sequence[int]) -> None:
-    """Go on as a process that is alone in the world; the caller stays behind, and ends as that process does.
+def enter(root: str, size: int, shown: Sequence[str], gpus: bool, held: Sequence[int]) -> tuple[int, int]:
+    """Go on as a process that is alone in a new world; the caller stays behind, and ends as that process does.
 
-    root: an empty folder to build on. size: bytes of scratch. shown: folders that can be read beside the system's, each
-    under its own path; method: one that is read at METHOD, '' = none. gpus: whether the devices are there. held:
-    descriptors that go along.
+    It has rights in that world until it ``settle``s there. root: an empty folder to build on. size: bytes of scratch.
+    shown: folders that can be read beside the system's, each under its own path. gpus: whether the devices are there.
+    held: descriptors that go along. Returns the user and the group to settle as.
     Raises ConfinementError, in whichever process it happens; it must then end.
     """
+    with _told():
+        return _enter(root, size, shown, gpus, held)
+
+
+def settle(user: int, group: int, method: Callable[[Path], None]) -> None:
+    """Give up every right that is left. method: puts there what the guest can read at METHOD.
+
+    Raises ConfinementError.
+    """
+    with _told():
+        method(Path(METHOD))
+        _restrict(METHOD, _RDONLY_NOSUID_NODEV, 0)
+        _become(user, group)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
     try:
-        _enter(root, size, shown, method, gpus, held)
+        yield
     except OSError as error:
         raise ConfinementError(error.errno, f"this machine lets no guest be confined: {error}") from error
 
 
-def _enter(root: str, size: int, shown: Sequence[str], method: str, gpus: bool, held: Sequence[int]) -> None:
+def _enter(root: str, size: int, shown: Sequence[str], gpus: bool, held: Sequence[int]) -> tuple[int, int]:
     user, group = os.geteuid(), os.getegid()
     if user == 0:
         user = group = USERS + os.getpid()
@@ -76,8 +93,6 @@ def _enter(root: str, size: int, shown: Sequence[str], method: str, gpus: bool, 
         _own_user_namespace()
     _unshare(_NEWNS | _NEWPID | _NEWNET | _NEWIPC | _NEWUTS | _NEWCGROUP)
     _build(root, size, shown, gpus, user, group)
-    if method:
-        _copy(method, root + METHOD)
     read, write = os.pipe()
     first = os.fork()
     if first:
@@ -92,7 +107,8 @@ def _enter(root: str, size: int, shown: Sequence[str], method: str, gpus: bool, 
         _be_init(second, write, held)
     os.close(write)
     os.setsid()
-    _become(user, group)
+    seccomp.program(platform.machine())  # Compiled while nobody waits.
+    return user, group
 
 
 def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, group: int) -> None:
@@ -116,6 +132,8 @@ def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, gr
     os.makedirs(root + HOME, exist_ok=True)
     options = f"mode=700,size={size},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + HOME, "tmpfs", _NOSUID | _NODEV, options)
+    os.makedirs(root + METHOD)
+    _mount("tmpfs", root + METHOD, "tmpfs", _NOSUID | _NODEV, "mode=755,size=256m,nr_inodes=16k")
     os.makedirs(root + "/tmp")  # For what was told so before the fork, or is told nothing else.
     options = f"mode=700,size={SHARED_MEMORY},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + "/tmp", "tmpfs", _NOSUID | _NODEV, options)
@@ -138,20 +156,6 @@ def _devices(root: str, gpus: bool, user: int, group: int) -> None:
         os.symlink(f"/proc/self/{target}", f"{root}/dev/{name}")
     options = f"mode=700,size={SHARED_MEMORY},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + "/dev/shm", "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
-
-
-def _copy(folder: str, place: str) -> None:
-    """Let a folder's files be read elsewhere, whoever owns them: the guest may be another user."""
-    os.makedirs(place)
-    _mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, "mode=755,size=256m,nr_inodes=16k")
-    for path in Path(folder).rglob("*"):
-        copy = Path(place, path.relative_to(folder))
-        if path.is_dir():
-            copy.mkdir()
-        elif path.is_file() and not path.is_symlink():
-            copy.write_bytes(path.read_bytes())
-            copy.chmod(0o644)
-    _restrict(place, _RDONLY_NOSUID_NODEV, 0)
 
 
 def _show(root: str, path: str) -> None:

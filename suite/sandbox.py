@@ -8,7 +8,10 @@ import signal
 import site
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fourfold.suite import namespaces
@@ -31,8 +34,9 @@ _THREADS = (
     "POLARS_MAX_THREADS",
 )
 # For glibc: memory that was freed is kept for what comes next, however large. Given back and asked for again at each
-# step, a batch of 100 MB costs as much in page faults as in arithmetic.
-_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+# step, a batch of 100 MB costs as much in page faults as in arithmetic. For Arrow: no pool of its own, which would set
+# aside more than it uses, from what a method may have.
+_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
 
@@ -44,22 +48,43 @@ def environment(threads: int) -> dict[str, str]:
     return kept | dict.fromkeys(_THREADS, str(threads)) | _HEAP | fixed
 
 
-def confine(order: Mapping[str, Any], level: str, shown: Sequence[str], held: Sequence[int]) -> str:
-    """Bind the calling process, and all it starts, to its folder and its limits; it dies with its parent.
+@dataclass(frozen=True)
+class Place:
+    """Where a process is that waits to be a guest. level: one of LEVELS. home: its scratch, in which it may write.
+    method: where its files go. settle: puts them there, given what writes them, and gives up all rights."""
 
-    order: what the guest is told: ``memory_limit``, ``scratch``, ``file``, ``budget``. level: one of LEVELS; beyond
-    ``process``, it is another process that goes on, with the descriptors ``held``. shown: folders it may read.
-    Returns where the method's file is now. Raises ConfinementError where the machine does not let it.
+    level: str
+    home: str
+    method: str
+    settle: Callable[[Callable[[Path], None]], None]
+
+
+def prepare(level: str, folder: str, shown: Sequence[str], gpus: bool, held: Sequence[int]) -> Place:
+    """Do what can be done before it is known for which method: the calling process dies with its parent from now on.
+
+    level: one of LEVELS; beyond ``process``, it is another process that goes on, with the descriptors ``held``.
+    folder: an empty one, the guest's. shown: folders it may read. gpus: whether it may use them.
+    Raises ConfinementError where the machine does not let it.
     """
     os.setsid()
     die_with_parent()
-    home, budget, file = order["scratch"], order.get("budget", {}), order.get("file", "")
     if level == "namespaces":
-        folder, name = os.path.split(file)
-        namespaces.enter(home, SCRATCH, shown, folder, budget.get("device") == "cuda", held)
-        home, file = namespaces.HOME, os.path.join(namespaces.METHOD, name)
-    os.chdir(home)
-    os.environ.update(HOME=home, TMPDIR=home)
+        user, group = namespaces.enter(folder, SCRATCH, shown, gpus, held)
+        return Place(level, namespaces.HOME, namespaces.METHOD, partial(namespaces.settle, user, group))
+    method = Path(folder, "method")
+    return Place(level, os.path.join(folder, "home"), str(method), lambda write: write(method))
+
+
+def confine(place: Place, order: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+    """Bind the calling process, and all it starts, to its place and its limits.
+
+    order: what the guest is told: ``memory_limit``, ``budget``. write: puts the method's files into a folder.
+    Raises ConfinementError where the machine does not let it.
+    """
+    place.settle(write)
+    os.makedirs(place.home, exist_ok=True)
+    os.chdir(place.home)
+    os.environ.update(HOME=place.home, TMPDIR=place.home)
     tempfile.tempdir = None  # Whoever asked before the fork was told another.
     # One byte of a core, not none: Linux heeds no other limit where a program of the system's takes the cores.
     for limit, value in ((resource.RLIMIT_CORE, 1), (resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_FSIZE, 4 << 30)):
@@ -67,9 +92,9 @@ def confine(order: Mapping[str, Any], level: str, shown: Sequence[str], held: Se
     if sys.platform == "linux":
         # The data segment, not the address space: importing torch maps 600 MB it never touches.
         _lower(resource.RLIMIT_DATA, order["memory_limit"])
+    budget = order.get("budget", {})
     if "time_limit" in budget:
         _lower(resource.RLIMIT_CPU, int(2 * budget["time_limit"] * max(1.0, budget["cpus"])) + 60)
-    return file
 
 
 def shown() -> list[str]:
@@ -101,7 +126,7 @@ def level(folders: Sequence[str]) -> tuple[str, str]:
 
 def _try(root: str, folders: Sequence[str], write: int) -> None:
     try:
-        namespaces.enter(root, SCRATCH, folders, "", False, [write])
+        namespaces.settle(*namespaces.enter(root, SCRATCH, folders, False, [write]), lambda _: None)
         os._exit(0)
     except BaseException as error:
         os.write(write, str(error).encode()[:4096])

@@ -7,6 +7,7 @@ ones. To set what is done on the end of a child does nothing. What a numerical l
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -58,6 +59,7 @@ def denied(machine: str) -> dict[str, int]:
     return _MACHINES[machine][1] | _EVERYWHERE
 
 
+@functools.cache
 def program(machine: str) -> list[tuple[int, int, int, int]]:
     """The filter, as instructions (code, jump if true, jump if false, operand) of classic BPF; see seccomp(2)."""
     audit, _, socket, clone, memfd_create, rt_sigaction = _MACHINES[machine]

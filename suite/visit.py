@@ -3,16 +3,15 @@
 import dataclasses
 import json
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fourfold.suite import boundary, energy, folder, guest
+from fourfold.suite import boundary, energy, folder, guest, packfiles
 from fourfold.suite.custody import Custody
 from fourfold.suite.evidence import Secret
 from fourfold.suite.folder import Folder
@@ -105,8 +104,9 @@ def visit_warm(
     Raises GuestLost where no parent starts.
     """
     for _ in range(2):
-        parent = parents.get(preload, budget.cpus, python)
-        other = parents.get(("torch", *CURATED), budget.cpus, custodian=True) if _needs_custody(curation) else None
+        gpus, curated = budget.device == "cuda", _needs_custody(curation)
+        parent = parents.get(preload, budget.cpus, python, gpus=gpus)
+        other = parents.get(("torch", *CURATED), budget.cpus, gpus=gpus, custodian=True) if curated else None
         try:
             return visit(parent, file, name, parameters, budget, asks, curation, other)
         except GuestLost:
@@ -139,33 +139,30 @@ def visit(
 
     Raises GuestLost when the parent itself dies; whatever the method does ends in the visit's status.
     """
-    result, scratch = Visit(confinement=parent.confinement), tempfile.mkdtemp(prefix="fourfold-")
-    try:
-        with Watch(parent, budget.memory_limit) as watch:
-            custodied = curation.access == "curator"
-            order = {
-                "role": "guest",
-                "access": curation.access,
-                "file": file,
-                "class": name,
-                "parameters": parameters,
-                "budget": vars(budget),
-                "scratch": scratch,
-                "memory_limit": budget.memory_limit,
-                "most": max((ask.want.most for ask in asks if isinstance(ask.want, FolderWant)), default=0),
-                "verbs": sorted({"model" if custodied and ask.verb != "fit" else ask.verb for ask in asks}),
-            }
-            watch.say(guest.ORDER, json.dumps(order).encode())
-            # What a guest does not need to know, it is not told.
-            secret = Secret(0, curation.secret.coins[:0]) if custodied else curation.secret
-            watch.say(guest.RECORD, boundary.encode(secret.fields()))
-            with Custody(other, budget, curation.secret, scratch, curation.examine) as custody:
-                _Meter(watch, result, custody, curation).converse(asks, budget.time_limit)
-                result.peak_memory = max(watch.peak, watch.end().memory) + (custody.peak if custodied else 0)
-            result.log = watch.log.text()
-        return result
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    result, place = Visit(confinement=parent.confinement), Path(file)
+    with Watch(parent, budget.memory_limit) as watch:
+        custodied = curation.access == "curator"
+        order = {
+            "role": "guest",
+            "access": curation.access,
+            "file": place.name,
+            "class": name,
+            "parameters": parameters,
+            "budget": vars(budget),
+            "memory_limit": budget.memory_limit,
+            "most": max((ask.want.most for ask in asks if isinstance(ask.want, FolderWant)), default=0),
+            "verbs": sorted({"model" if custodied and ask.verb != "fit" else ask.verb for ask in asks}),
+        }
+        watch.say(guest.ORDER, json.dumps(order).encode())
+        watch.say(guest.RECORD, boundary.encode(folder.gather(place.parent, packfiles.LARGEST)))
+        # What a guest does not need to know, it is not told.
+        secret = Secret(0, curation.secret.coins[:0]) if custodied else curation.secret
+        watch.say(guest.RECORD, boundary.encode(secret.fields()))
+        with Custody(other, budget, curation.secret, curation.examine) as custody:
+            _Meter(watch, result, custody, curation).converse(asks, budget.time_limit)
+            result.peak_memory = max(watch.peak, watch.end().memory) + (custody.peak if custodied else 0)
+        result.log = watch.log.text()
+    return result
 
 
 class _Meter:

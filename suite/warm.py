@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,13 +45,16 @@ class Parent:
     ``confinement`` is how far its guests are confined, one of ``sandbox.LEVELS``.
     """
 
-    def __init__(self, python: str, preload: Sequence[str], threads: int) -> None:
+    def __init__(self, python: str, preload: Sequence[str], threads: int, gpus: bool = False) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._folder = tempfile.TemporaryDirectory(prefix="fourfold-", ignore_cleanup_errors=True)
+        devices = "gpus" if gpus else "none"
         self._control, theirs = socket.socketpair()
         with theirs:
             # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
             self._process = subprocess.Popen(
-                [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), *preload],
+                [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), self._folder.name, devices,
+                 *preload],
                 pass_fds=[theirs.fileno()],
                 env=sandbox.environment(threads),
                 cwd="/",
@@ -89,8 +93,12 @@ class Parent:
             self._control.send(guest.KILL)
 
     def reap(self) -> Reaped:
-        """Wait until the guest, and all it started, are gone."""
-        return Reaped(*guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK)))
+        """Wait until the guest, and all it started, are gone; what it left in its folder goes too."""
+        reaped = Reaped(*guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK)))
+        if self.confinement == sandbox.LEVELS[0]:
+            for left in os.scandir(self._folder.name):
+                shutil.rmtree(left, ignore_errors=True)
+        return reaped
 
     def _told(self, size: int, patience: float) -> bytes:
         """Read exactly what was announced: what follows must stay in the socket, where a selector sees it."""
@@ -128,6 +136,7 @@ class Parent:
             self._process.kill()
             self._process.wait()
         self._said.close()
+        self._folder.cleanup()
 
 
 class Parents:
@@ -135,21 +144,27 @@ class Parents:
 
     def __init__(self, most: int = 4) -> None:
         self._most = most
-        self._parents: OrderedDict[tuple[str, tuple[str, ...], int, bool], Parent] = OrderedDict()
+        self._parents: OrderedDict[tuple[str, tuple[str, ...], int, bool, bool], Parent] = OrderedDict()
 
     def get(
-        self, preload: Sequence[str], cpus: float, python: str = sys.executable, custodian: bool = False
+        self,
+        preload: Sequence[str],
+        cpus: float,
+        python: str = sys.executable,
+        *,
+        gpus: bool = False,
+        custodian: bool = False,
     ) -> Parent:
         """The parent for this environment, these modules and this many threads, started where there is none.
 
-        custodian: one that forks custodians, beside the one that forks guests.
+        gpus: one whose guests may use them. custodian: one that forks custodians, beside the one that forks guests.
         """
         wanted = tuple(sorted(PRELOADED.intersection(preload))) if sys.platform == "linux" else ()
-        key = (python, wanted, max(1, int(cpus)), custodian)
+        key = (python, wanted, max(1, int(cpus)), gpus, custodian)
         if key not in self._parents:
             while len(self._parents) >= self._most:
                 self._parents.popitem(last=False)[1].close()
-            self._parents[key] = Parent(*key[:3])
+            self._parents[key] = Parent(*key[:4])
         self._parents.move_to_end(key)
         return self._parents[key]
 

@@ -42,7 +42,7 @@ def test_works_in_short_lives_whose_end_it_ignores(strike, judge):
             time.sleep(1.5 * {BURNT} / 100)
         print(time.process_time())
     """)
-    judge(cpu(seen) < float(seen.log) + BURNT / 2)
+    judge(cpu(seen) < float(seen.log) + 0.8 * BURNT)
 
 
 @attack(both=COUNTED)

@@ -16,6 +16,7 @@ attack = pytest.mark.attack
 GONE = "it sees no file but the system's and its own"
 READ = "it can be read and not written"
 USER = "SUCCEEDS: the same user may write it"
+COPIED = "each guest is given its files anew, over its pipe"
 
 
 @pytest.fixture
@@ -82,13 +83,13 @@ def test_leaves_a_module_for_all_pythons(strike, judge):
     judge("may" in strike(f"print('may' if os.access({place!r}, os.W_OK) else 'not')").log)
 
 
-@attack(namespaces=READ, process=USER)
+@attack(both=COPIED)
 def test_writes_into_its_own_method_for_the_next_guest(strike, judge, tmp_path):
     strike("open(os.path.join(sys.path[0], 'attack.py'), 'a').write('# CHANGED'.lower())")
     judge("# changed" in (tmp_path / "method" / "attack.py").read_text())
 
 
-@attack(namespaces=READ, process=USER)
+@attack(both=COPIED)
 def test_leaves_bytecode_for_the_next_guest(strike, judge, tmp_path):
     strike("os.makedirs(sys.path[0] + '/__pycache__', exist_ok=True)")
     judge((tmp_path / "method" / "__pycache__").exists())

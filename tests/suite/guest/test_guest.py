@@ -47,6 +47,7 @@ def test_a_guest_sees_nothing_of_the_suite(
         "PYTHONHASHSEED",
         "MALLOC_MMAP_MAX_",
         "MALLOC_TRIM_THRESHOLD_",
+        "ARROW_DEFAULT_MEMORY_POOL",
         "PYTHONDONTWRITEBYTECODE",
         "CUDA_VISIBLE_DEVICES",
         "NVIDIA_VISIBLE_DEVICES",

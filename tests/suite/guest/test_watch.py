@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from fourfold.suite import warm
 from fourfold.suite.method import Budget
+from fourfold.suite.usage import _below
 from fourfold.suite.visit import Visit, visit, visit_warm
 from fourfold.suite.warm import GuestLost, Parent, Parents
 
@@ -162,6 +164,18 @@ def test_a_parent_that_dies_by_itself_costs_a_method_nothing(
         parents, ("pandas",), sys.executable, str(tmp_path / "guest_method.py"), "Guest", {}, Budget(), asks
     )
     assert seen.status == "ok"
+
+
+@LINUX
+def test_who_waits_to_be_the_next_guest_may_die_meanwhile(run: Run, parents: Parents) -> None:
+    assert run().status == "ok"
+    deadline = time.monotonic() + 10
+    while not (waiting := _below(parents.get((), 1).pid)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid in waiting:
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.5)  # A kill takes its time.
+    assert run().status == "ok"
 
 
 def test_a_parent_that_cannot_start_says_why(tmp_path: Path) -> None:
