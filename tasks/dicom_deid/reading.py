@@ -1,0 +1,91 @@
+"""Reading what a method wrote, of which nothing is believed: every file whatever it is, its elements, its pixels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
+    from pydicom.dataelem import DataElement
+
+LARGEST = 1 << 28
+"""Bytes that a file's pixels may take when they are decoded."""
+DEEPEST = 16
+"""How deeply sequences may be nested."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an output, or of what was given."""
+
+    path: str
+    data: bytes
+
+    @cached_property
+    def parsed(self) -> "tuple[FileDataset | None, str]":
+        """Its elements; or None and why it cannot be read as DICOM."""
+        from pydicom import dcmread
+
+        if not self.data:
+            return None, "it is empty"
+        try:
+            found = dcmread(BytesIO(self.data), force=True)
+            if "SOPClassUID" not in found and "MediaStorageSOPClassUID" not in getattr(found, "file_meta", {}):
+                return None, "it is no DICOM object: it names no SOP class"
+            return found, ""
+        except Exception as error:
+            return None, f"it is no DICOM file: {type(error).__name__}: {error}"[:300]
+
+    @cached_property
+    def elements(self) -> "list[tuple[str, DataElement]]":
+        """Every element with its place, as in ``key``, nested ones and those of the meta information too."""
+        found, _ = self.parsed
+        return [] if found is None else [*_walk(getattr(found, "file_meta", ()) or (), "", 0), *_walk(found, "", 0)]
+
+    @cached_property
+    def pixels(self) -> "tuple[npt.NDArray[Any] | None, str]":
+        """Decoded samples, (frames, rows, columns) or (frames, rows, columns, 3), as stored, palettes not applied;
+        or None and why not. Colours come as RGB."""
+        from pydicom.pixels import pixel_array
+
+        found, why = self.parsed
+        if found is None:
+            return None, why
+        if "PixelData" not in found:
+            return None, "it has no pixels"
+        try:
+            frames = int(found.get("NumberOfFrames") or 1)
+            samples, rows, columns = (int(found.get(name) or 1) for name in ("SamplesPerPixel", "Rows", "Columns"))
+            size = frames * samples * rows * columns * 2
+            if not 0 < size <= LARGEST:
+                return None, f"its pixels would take {size:,} bytes, where {LARGEST:,} are read"
+            return np.asarray(pixel_array(found)).reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
+        except Exception as error:
+            return None, f"its pixels cannot be decoded: {type(error).__name__}: {error}"[:300]
+
+
+def _walk(dataset: Any, before: str, depth: int) -> "Iterator[tuple[str, DataElement]]":
+    """The elements of a dataset in order, each sequence before what is nested in it."""
+    for tag in sorted(dataset.keys()) if dataset else ():
+        try:
+            element = dataset[tag]
+        except Exception:  # A value that its VR does not allow: the search of the file's bytes sees it all the same.
+            continue
+        place = before + spelled(element)
+        yield place, element
+        if element.VR == "SQ" and depth < DEEPEST:
+            for number, item in enumerate(element.value or ()):
+                yield from _walk(item, f"{place}[{number}].", depth + 1)
+
+
+def spelled(element: "DataElement") -> str:
+    """The place of an element among its siblings, as in ``key``."""
+    tag = element.tag
+    if tag.is_private and not tag.is_private_creator:
+        return f'({tag.group:04X},"{element.private_creator or ""}",{tag.element & 0xFF:02X})'
+    return f"({tag.group:04X},{tag.element:04X})"
