@@ -1,0 +1,1 @@
+"""Baseline methods of the task ``dicom-deid``."""
