@@ -1,0 +1,259 @@
+"""For whom identities leak: between groups of patients, and between the twins of one document.
+
+A patient's items leak together, so patients are resampled and not items. Few patients make a group, and where nothing
+leaks every resample says 0; there a patient counts as one trial, so that no interval claims more than its patients can
+tell.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
+
+from fourfold.suite.metrics.bootstrap import Floats, percentile_interval, wilson_interval
+from fourfold.suite.task import Metric, Score
+from fourfold.tasks.dicom_deid.key import GROUPS, Key
+
+REPLICATES = 1000
+"""Bootstrap replicates behind an interval."""
+LATIN = "Latin"
+"""The script against which the twins of a document are compared."""
+
+METRICS = (
+    Metric(
+        "group_leak_rate",
+        "leak rate by group",
+        "fairness",
+        "lower",
+        "Share of the identities planted for patients of a group that are found in what the method wrote.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "worst_group_leak",
+        "worst group's leak rate",
+        "fairness",
+        "lower",
+        "Leak rate of the group that fares worst, by each attribute and of all; the interval allows for its having "
+        "been picked.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "leak_gap",
+        "leak gap",
+        "fairness",
+        "lower",
+        "Greatest leak rate of a group less the least, by each attribute, and the greatest of these.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "pixel_recall",
+        "pixel recall",
+        "fairness",
+        "higher",
+        "Share of the identities burned into pixels that cannot be read in what the method wrote.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "worst_pixel_recall",
+        "worst group's pixel recall",
+        "fairness",
+        "higher",
+        "Pixel recall of the group that fares worst, by each attribute and of all; the interval allows for its having "
+        "been picked.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "swap_gap",
+        "leak gap of twins",
+        "fairness",
+        "none",
+        "Leak rate in a document less that in its twin, which differs in the identity alone, that one in Latin "
+        "script: the mean over documents, of each script and of all. Whatever differs, the identity has caused.",
+        low=-1,
+        high=1,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of some patients' items that leaked. replicates: (b,), empty where resampling patients changes nothing.
+
+    n: items, patients: whose.
+    """
+
+    value: float
+    replicates: Floats
+    n: int
+    patients: int
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Percentiles of the replicates; without any, Wilson's, a patient (and not an item) being one trial."""
+        low, high = percentile_interval(self.replicates, level)
+        if low is None or high is None:
+            ends = wilson_interval(self.value * self.patients, self.patients, level)
+            low, high = (float(end) for end in ends)
+        return max(0.0, min(low, self.value)), min(1.0, max(high, self.value))
+
+
+Shares = Mapping[str, Share]
+
+
+def scores(leaked: npt.NDArray[np.bool_], key: Key, rng: np.random.Generator) -> list[Score]:
+    """Leak rate and pixel recall of each group, the worst and the gap, and the gap between the twins of a document.
+
+    leaked: (n,) bool, in the order of ``key.planted``. Raises ValueError where it is of another length.
+    """
+    if leaked.shape != (len(key.planted),):
+        raise ValueError(f"leaked is {leaked.shape}, where the key has {len(key.planted):,} planted items: give each")
+    pixels = np.array([item.locus == "pixels" for item in key.planted], bool)
+    every = {attribute: shares(leaked, key, attribute, rng) for attribute in GROUPS}
+    burned = {attribute: shares(leaked, key, attribute, rng, pixels) for attribute in GROUPS}
+    return [
+        *(_score("group_leak_rate", share, f"{a}={value}") for a in GROUPS for value, share in every[a].items()),
+        *_worst("worst_group_leak", every),
+        *_gaps("leak_gap", every),
+        *(_recall(_score("pixel_recall", each, f"{a}={value}")) for a in GROUPS for value, each in burned[a].items()),
+        *(_recall(score) for score in _worst("worst_pixel_recall", burned)),
+        *swaps(leaked, key, rng),
+    ]
+
+
+def shares(
+    leaked: npt.NDArray[np.bool_],
+    key: Key,
+    attribute: str,
+    rng: np.random.Generator,
+    which: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, Share]:
+    """What share of items leaked, by a person's value of an attribute, in alphabetical order; groups without items left
+    out. which: (n,) bool, the items that count; None: every one."""
+    counts = np.ones(len(leaked)) if which is None else which.astype(np.float64)
+    of = np.array([item.patient for item in key.planted], dtype=np.int64)
+    items = np.bincount(of, weights=counts, minlength=len(key.patients))
+    hits = np.bincount(of, weights=counts * leaked, minlength=len(key.patients))
+    values = np.array([person.groups[attribute] for person in key.patients])
+    found = {str(value): (values == value) & (items > 0) for value in np.unique(values)}
+    return {value: _share(hits[those], items[those], rng) for value, those in found.items() if those.any()}
+
+
+def _share(hits: Floats, items: Floats, rng: np.random.Generator) -> Share:
+    """The share of leaked items of patients (k,), with replicates that draw patients with replacement."""
+    value, k = float(hits.sum() / items.sum()), len(items)
+    drawn = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES)
+    again = drawn @ hits / (drawn @ items)
+    return Share(value, _stretched(value, again, k), round(items.sum()), k)
+
+
+def _stretched(value: float, again: Floats, k: int) -> Floats:
+    """Replicates of what rests on k clusters, as wide as so few need (see ``bootstrap.clustered_mean``); or none."""
+    if np.ptp(again) < 1e-12:
+        return np.empty(0)
+    return value + np.sqrt(k / (k - 1)) * stdtrit(k - 1, 0.975) / ndtri(0.975) * (again - value)
+
+
+def _worst(metric: str, found: Mapping[str, Shares]) -> Iterator[Score]:
+    """The greatest share by each attribute and of all, with intervals for the true greatest.
+
+    ``high`` is the greatest upper limit, which covers whenever that of the true worst does; ``low`` the greatest lower
+    limit, each at 0.05 / (2 groups), as any of them may fail.
+    """
+    for group, family in _families(found):
+        worst = max(family, key=lambda share: share.value, default=None)
+        if worst is None:
+            yield Score(metric, None, group=group)
+            continue
+        tails = 1 - 0.05 / len(family)
+        low, high = max(each.interval(tails)[0] for each in family), max(each.interval()[1] for each in family)
+        yield Score(metric, worst.value, min(low, worst.value), high, worst.n, group)
+
+
+def _gaps(metric: str, found: Mapping[str, Shares]) -> Iterator[Score]:
+    """The greatest share less the least by each attribute, and the greatest of these, with intervals as in ``_worst``.
+
+    A pair's limits come from those of its two shares, which rest on different patients (Newcombe 1998, method 10; Zou
+    and Donner 2008, equation 4).
+    """
+    pairs = {attribute: [*permutations(of.values(), 2)] for attribute, of in found.items()}
+    for group, family in [*pairs.items(), ("", [pair for each in pairs.values() for pair in each])]:
+        if not family:
+            yield Score(metric, None, group=group)
+            continue
+        value, n = max((first.value - second.value, first.n + second.n) for first, second in family)
+        tails = 1 - 0.05 / len(family)
+        low = max(difference(*pair, tails)[0] for pair in family)
+        high = max(difference(*pair)[1] for pair in family)
+        yield Score(metric, value, min(max(low, 0.0), value), min(high, 1.0), n, group)
+
+
+def difference(first: Share, second: Share, level: float = 0.95) -> tuple[float, float]:
+    """Limits of the difference of two independent shares from the limits of each."""
+    gap, (low, high), (least, most) = first.value - second.value, first.interval(level), second.interval(level)
+    below = np.hypot(first.value - low, most - second.value)
+    above = np.hypot(high - first.value, second.value - least)
+    return float(gap - below), float(gap + above)
+
+
+def _families(found: Mapping[str, Shares]) -> Iterator[tuple[str, Sequence[Share]]]:
+    for attribute, of in found.items():
+        yield attribute, list(of.values())
+    yield "", [share for of in found.values() for share in of.values()]
+
+
+def _score(metric: str, share: Share, group: str) -> Score:
+    return Score(metric, share.value, *share.interval(), share.n, group)
+
+
+def _recall(score: Score) -> Score:
+    """A share that leaked as the share that did not."""
+    if score.value is None or score.low is None or score.high is None:
+        return score
+    return replace(score, value=1 - score.value, low=1 - score.high, high=1 - score.low)
+
+
+def swaps(leaked: npt.NDArray[np.bool_], key: Key, rng: np.random.Generator) -> list[Score]:
+    """The leak rate of a document's twin less that of its twin in Latin script: the mean over documents, of each script
+    and of all. Documents are resampled; ``n`` counts them."""
+    twins = _twin_rates(leaked, key)
+    scripts = sorted({script for rates in twins for script in rates} - {LATIN})
+    found = [_swap("", twins, scripts, rng)]
+    for script in scripts:
+        found.append(_swap(f"script={script}-{LATIN}", [each for each in twins if script in each], [script], rng))
+    return found
+
+
+def _twin_rates(leaked: npt.NDArray[np.bool_], key: Key) -> list[dict[str, float]]:
+    """Of each document that has a twin in Latin script and one in another, its leak rate by script."""
+    document = {each.path: each.document for each in key.instances if each.document >= 0}
+    counts: dict[int, dict[str, list[bool]]] = {}
+    for item, found in zip(key.planted, leaked.tolist(), strict=True):
+        if item.path in document:
+            of = counts.setdefault(document[item.path], {})
+            of.setdefault(key.patients[item.patient].script, []).append(found)
+    return [
+        {script: sum(flags) / len(flags) for script, flags in sorted(of.items())}
+        for _, of in sorted(counts.items())
+        if LATIN in of and len(of) > 1
+    ]
+
+
+def _swap(group: str, twins: Sequence[Mapping[str, float]], scripts: Sequence[str], rng: np.random.Generator) -> Score:
+    k = len(twins)
+    if not k:
+        return Score("swap_gap", None, group=group)
+    latin = np.array([rates[LATIN] for rates in twins])
+    other = np.array([np.mean([rates[script] for script in scripts if script in rates]) for rates in twins])
+    value = float((other - latin).mean())
+    again = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES) @ (other - latin) / k
+    low, high = percentile_interval(_stretched(value, again, k))
+    if low is None or high is None:  # All documents tell the same: each is one trial of either twin.
+        low, high = difference(*(Share(float(each.mean()), np.empty(0), k, k) for each in (other, latin)))
+    return Score("swap_gap", value, max(min(low, value), -1.0), min(max(high, value), 1.0), k, group)

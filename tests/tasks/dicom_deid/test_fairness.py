@@ -1,0 +1,172 @@
+"""Leaks are told apart by whose they are, and a twin's gap is the identity's alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourfold.suite.metrics.bootstrap import wilson_interval
+from fourfold.suite.task import Score
+from fourfold.tasks.dicom_deid.fairness import METRICS, scores
+from fourfold.tasks.dicom_deid.key import GROUPS, Instance, Key, Person, Planted
+
+ITEMS = 10
+"""Planted in each file, the last two in pixels."""
+
+
+def person(script: str, **changes: object) -> Person:
+    plain = Person("A^B", ("A", "B"), ("A", "B"), "xx", script, "F", 50, "19700101", {})
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def key_of(people: Sequence[Person], documents: Sequence[int] = ()) -> Key:
+    """Two files a patient, the first of the document named."""
+    instances = [
+        Instance(f"{p}/{f}", p, f, "CT", documents[p] if documents and not f else -1)
+        for p in range(len(people))
+        for f in range(2)
+    ]
+    planted = [
+        Planted(each.path, each.patient, "name", "pixels" if i >= ITEMS - 2 else "text", "(0010,0010)", "A", ("A",))
+        for each in instances
+        for i in range(ITEMS)
+    ]
+    return Key(people, instances, planted, (), ())
+
+
+def flags(key: Key, leaks: Callable[[Planted], bool]) -> np.ndarray:
+    return np.array([leaks(item) for item in key.planted], bool)
+
+
+def found(leaked: np.ndarray, key: Key, seed: int = 0) -> dict[tuple[str, str], Score]:
+    return {(each.metric, each.group): each for each in scores(leaked, key, np.random.default_rng(seed))}
+
+
+SCRIPTS = ("Latin", "Hangul", "Thai")
+KEY = key_of(
+    [person(script, sex="FM"[number % 2]) for number, script in enumerate(SCRIPTS * 4)], [0, 0, 0, 1, 1, 1] * 2
+)
+
+
+def test_every_score_is_of_a_metric_described_and_within_its_range() -> None:
+    described = {metric.name: metric for metric in METRICS}
+    for score in found(flags(KEY, lambda item: item.patient % 3 == 0), KEY).values():
+        metric = described.pop(score.metric, None) or next(each for each in METRICS if each.name == score.metric)
+        if score.value is None:
+            continue
+        assert metric.low is not None
+        assert metric.high is not None
+        assert score.low is not None
+        assert score.high is not None
+        assert metric.low <= score.low <= score.value <= score.high <= metric.high
+    assert not described
+
+
+def test_what_leaks_for_one_script_is_told_of_that_script_alone() -> None:
+    leaked = flags(KEY, lambda item: KEY.patients[item.patient].script == "Hangul")
+    of = found(leaked, KEY)
+    assert {script: of["group_leak_rate", f"script={script}"].value for script in SCRIPTS} == {
+        "Latin": 0.0,
+        "Hangul": 1.0,
+        "Thai": 0.0,
+    }
+    assert of["worst_group_leak", "script"].value == of["leak_gap", "script"].value == of["leak_gap", ""].value == 1.0
+    assert of["worst_group_leak", "sex"].value == pytest.approx(1 / 3)
+    assert of["leak_gap", "sex"].value == 0.0
+    assert of["pixel_recall", "script=Hangul"].value == of["worst_pixel_recall", ""].value == 0.0
+    assert of["pixel_recall", "script=Thai"].value == 1.0
+    assert of["swap_gap", "script=Hangul-Latin"].value == 1.0
+    assert of["swap_gap", "script=Thai-Latin"].value == 0.0
+    assert of["swap_gap", ""].value == 0.5
+    assert of["group_leak_rate", "script=Hangul"].n == 4 * 2 * ITEMS
+    assert of["pixel_recall", "script=Hangul"].n == 4 * 2 * 2
+    assert of["swap_gap", "script=Hangul-Latin"].n == 2
+
+
+def test_where_nothing_leaks_an_interval_claims_no_more_than_its_patients_can_tell() -> None:
+    of = found(flags(KEY, lambda item: False), KEY)
+    assert {score.value for (metric, _), score in of.items() if "recall" in metric} == {1.0}
+    low, high = wilson_interval(0, 4)
+    rate = of["group_leak_rate", "script=Thai"]
+    assert (rate.value, rate.low, rate.high) == (0.0, low, high)
+    gap = of["leak_gap", "script"]
+    assert gap.value == gap.low == 0.0
+    assert gap.high == pytest.approx(high)
+    assert of["leak_gap", "origin"].value is None, "one origin cannot differ from itself"
+
+
+def test_a_gap_that_patients_tell_for_sure_excludes_none() -> None:
+    key = key_of([person(script) for script in ("Latin", "Hangul") for _ in range(60)])
+    of = found(flags(key, lambda item: (item.patient >= 60) == (item.patient % 10 > 0)), key)
+    gap = of["leak_gap", "script"]
+    assert gap.value == pytest.approx(0.8)
+    assert gap.low is not None
+    assert 0.55 < gap.low < 0.8
+
+
+def test_intervals_are_of_patients_and_not_of_items() -> None:
+    key = key_of([person("Latin") for _ in range(40)])
+    by_patient = found(flags(key, lambda item: item.patient % 2 == 0), key)["group_leak_rate", "script=Latin"]
+    by_item = found(np.arange(len(key.planted)) % 2 == 0, key)["group_leak_rate", "script=Latin"]
+    assert by_patient.value == by_item.value == 0.5
+    assert by_patient.low is not None
+    assert by_patient.high is not None
+    low, high = wilson_interval(20, 40)
+    assert by_patient.high - by_patient.low == pytest.approx(float(high - low), rel=0.15)
+
+
+def test_the_95_percent_interval_of_a_group_holds_the_truth_about_that_often() -> None:
+    """Patients of a group leak at rates of their own, uniform on [0, 1]: the truth is 0.5."""
+    rng, held = np.random.default_rng(1), 0
+    key = key_of([person("Latin") for _ in range(6)])
+    for _ in range(200):
+        rate = rng.random(6)
+        leaked = np.array([rng.random() < rate[item.patient] for item in key.planted])
+        score = found(leaked, key)["group_leak_rate", "script=Latin"]
+        held += score.low <= 0.5 <= score.high  # type: ignore[operator]
+    assert 0.90 <= held / 200 <= 0.99
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=st.permutations(range(len(KEY.planted))), seed=st.integers(0, 99))
+def test_the_order_of_items_tells_nothing(order: list[int], seed: int) -> None:
+    leaked = np.random.default_rng(seed).random(len(KEY.planted)) < 0.3
+    turned = replace(KEY, planted=[KEY.planted[place] for place in order])
+    plain, other = found(leaked, KEY), found(leaked[order], turned)
+    assert plain.keys() == other.keys()
+    for at, score in plain.items():
+        assert (score.value, score.low, score.high, score.n) == pytest.approx(
+            (other[at].value, other[at].low, other[at].high, other[at].n)
+        )
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.booleans(), min_size=len(KEY.planted), max_size=len(KEY.planted)))
+def test_worst_and_gap_are_those_of_the_groups(flagged: list[bool]) -> None:
+    of = found(np.array(flagged), KEY)
+    overall = []
+    for attribute in GROUPS:
+        rates = [s.value for (m, g), s in of.items() if m == "group_leak_rate" and g.startswith(f"{attribute}=")]
+        assert of["worst_group_leak", attribute].value == max(rates)  # type: ignore[type-var]
+        gap = of["leak_gap", attribute].value
+        assert gap == (max(rates) - min(rates) if len(rates) > 1 else None)  # type: ignore[operator,type-var]
+        overall.append(max(rates))  # type: ignore[type-var]
+    assert of["worst_group_leak", ""].value == max(overall)
+    items = np.array(flagged).mean()
+    assert of["group_leak_rate", "origin=xx"].value == pytest.approx(items)
+
+
+def test_without_pixels_or_twins_their_metrics_are_undefined() -> None:
+    key = key_of([person("Latin"), person("Thai")])
+    key = replace(key, planted=[item for item in key.planted if item.locus != "pixels"])
+    of = found(np.ones(len(key.planted), bool), key)
+    assert of["worst_pixel_recall", ""].value is of["swap_gap", ""].value is None
+    assert ("pixel_recall", "script=Thai") not in of
+
+
+def test_flags_of_another_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="240 planted"):
+        found(np.ones(3, bool), KEY)
