@@ -77,6 +77,7 @@ def view(ranked: Ranked, links: Sequence[str], board: Board) -> dict[str, Any]:
         "body": body(ranked, shown, links),
         "tracks": track_names(ranked),
         "counts": _counts(ranked),
+        "unconfined": _unconfined(ranked, board),
         "budgets": sorted(filter(math.isfinite, ranked.epsilons)),
         "figures": figures(ranked),
         "curves": curves.view(ranked),
@@ -101,6 +102,13 @@ def _heads(ranked: Ranked, shown: Sequence[int]) -> list[dict[str, str]]:
         }
         for column, metric in zip(shown, about, strict=True)
     ]
+
+
+def _unconfined(ranked: Ranked, board: Board) -> tuple[int, int]:
+    """Cells whose methods ran confined to less than namespaces, and all whose confinement is told."""
+    cells = [board.provenance.get(cell, {}) for cell in ranked.standing.cells.ravel().tolist() if cell]
+    told = [str(card["confinement"]) for card in cells if card.get("confinement")]
+    return sum(level != "namespaces" for level in told), len(told)
 
 
 def _second(ranked: Ranked | None, links: Sequence[str]) -> dict[str, Any] | None:

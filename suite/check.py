@@ -39,11 +39,18 @@ class Finding:
 
 
 def check(
-    pack: Pack, parameters: Sequence[tuple[str, Value]], cache: Path, scratch: Path, progress: Progress | None = None
+    pack: Pack,
+    parameters: Sequence[tuple[str, Value]],
+    cache: Path,
+    scratch: Path,
+    progress: Progress | None = None,
+    *,
+    sandboxed: bool = False,
 ) -> Iterator[Finding]:
     """Describe a method, then run it on a small problem of its task's embedded dataset, and yield what is found.
 
-    cache: the datasets'. scratch: for its files and its environment, of whose building ``progress`` hears.
+    cache: the datasets'. scratch: for its files and its environment, of whose building ``progress`` hears. sandboxed:
+    whether to refuse, by UnfitError, where it cannot be confined by namespaces.
     Raises DatasetError where the embedded dataset cannot be loaded, GuestLost where no guest can be started here.
     """
     yield from _described(pack)
@@ -62,7 +69,7 @@ def check(
         return
     if requirements:
         yield Finding("ok", "requirements", f"{', '.join(requirements)}: an environment of its own")
-    with Parents() as parents:
+    with Parents(sandboxed=sandboxed) as parents:
         draw = Draw(_KEY, task.name, task.embedded, 0)
         options = evaluate.declared(task, pack)
         problem = task.draw(task.load(task.embedded, cache), draw, options, small=True)

@@ -25,8 +25,8 @@ from fourfold.suite.evaluate import Job, Result, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Share, Task
-from fourfold.suite.warm import GuestLost
-from fourfold.suite.worker import UnfitError, Worker, keep
+from fourfold.suite.warm import GuestLost, UnfitError
+from fourfold.suite.worker import Worker, keep
 
 RECYCLED = 200
 """Cells after which an Evaluator makes room for a fresh one, as memory that Ray's workers once held stays with them."""
@@ -81,6 +81,7 @@ def _scheduler(
         {key: [ref] for key, ref in data.items()},
         setting.workers,
         _PATIENCE if setting.address else 0.0,
+        setting.sandboxed,
     )
 
 
@@ -127,12 +128,16 @@ class Collector:
 class Evaluator:
     """Scores cells on one node, one at a time. Methods and environments that it unpacks serve the node's others too."""
 
-    def __init__(self, key: bytes, campaign: str, scheduler: Any, node: str) -> None:
+    def __init__(self, key: bytes, campaign: str, sandboxed: bool, scheduler: Any, node: str) -> None:
         self._shared = Path(tempfile.gettempdir()) / f"fourfold-{campaign}"
         self._shared.mkdir(mode=0o700, exist_ok=True)
         self._own = tempfile.mkdtemp(dir=self._shared)
         tempfile.tempdir = self._own
-        self._worker = Worker(key, self._shared, self._fetched, lambda text: scheduler.tell.remote(f"{node}: {text}"))
+
+        def tell(text: str) -> None:
+            scheduler.tell.remote(f"{node}: {text}")
+
+        self._worker = Worker(key, self._shared, self._fetched, tell, sandboxed=sandboxed)
         self._packs: dict[str, Pack] = {}
         self._data: Any = None
 
@@ -190,12 +195,13 @@ class Scheduler:
 
     def __init__(self, jobs: Sequence[Job], estimates: Mapping[str, float], key: bytes, collector: Any,
                  packs: dict[str, list[Any]], data: dict[tuple[str, str], list[Any]], workers: int | None,
-                 patience: float) -> None:
+                 patience: float, sandboxed: bool) -> None:
         import ray
 
         self._ray, self._collector, self._packs, self._data = ray, collector, packs, data
         self._myself = ray.get_runtime_context().current_actor
-        self._birth = key, secrets.token_hex(8)  # The campaign's name on every node, which nobody can guess.
+        # The campaign's name on every node, which nobody can guess, is among these.
+        self._birth = key, secrets.token_hex(8), sandboxed
         self._workers, self._patience = workers or len(jobs), patience
         self._surveyed, self._waited = 0.0, time.monotonic()
         self._nodes: list[_Node] = []
@@ -352,7 +358,9 @@ class Scheduler:
         """Why a cell may be tried again; raises where no other attempt could do better."""
         if isinstance(error, GuestLost):
             return f"{error} (on {self._nodes[slot.node].name})"
-        if isinstance(error, UnfitError | registry.UnknownName | ImportError):
+        if isinstance(error, UnfitError):
+            raise ClusterError(f"the node {self._nodes[slot.node].name} cannot score these cells: {error}")
+        if isinstance(error, registry.UnknownName | ImportError):
             raise self._unfit(slot, str(error))
         raise error
 

@@ -130,11 +130,16 @@ def _some(ask: Ask, asked: npt.NDArray[np.int64]) -> Ask:
 
 
 class Evaluator:
-    """Scores cells one after the other, keeping warm what they share: parents, problems, unpacked methods."""
+    """Scores cells one after the other, keeping warm what they share: parents, problems, unpacked methods.
 
-    def __init__(self, key: bytes, folder: Path, progress: Progress | None = None) -> None:
+    sandboxed: whether to refuse (UnfitError) where guests cannot be confined by namespaces.
+    """
+
+    def __init__(
+        self, key: bytes, folder: Path, progress: Progress | None = None, *, sandboxed: bool = False
+    ) -> None:
         self._key, self._folder, self._progress = key, folder, progress
-        self._parents = Parents()
+        self._parents = Parents(sandboxed=sandboxed)
         self._pythons: dict[tuple[str, ...], str | EnvironmentFailed] = {}
         self._problems: OrderedDict[tuple[Any, ...], Problem] = OrderedDict()
 

@@ -14,7 +14,7 @@ class Setting:
 
     workers: how many cells at once (None: as many as fit). address: a running Ray cluster's ('' = start a local one).
     estimate: seconds a cell will take, learned from the store. tell: shows a line to whoever watches, such as that an
-    environment is being built.
+    environment is being built. sandboxed: whether to refuse where guests cannot be confined by namespaces.
     """
 
     results: Path
@@ -26,6 +26,7 @@ class Setting:
     address: str = ""
     command: str = ""
     tell: Callable[[str], None] = lambda text: None
+    sandboxed: bool = False
 
 
 @dataclass(frozen=True)

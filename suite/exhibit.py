@@ -4,12 +4,18 @@
 "quantiles": {"0.05": [..], "0.1": [..], "0.5": [..], "0.9": [..], "0.95": [..]}}]}``. ``periods`` names those of the
 history and then those of the outcome, to which the quantiles belong; a number is null where nothing is known.
 
-``sheet``: ``{"kind": "sheet", "title", "images": [{"png", "caption"}]}``, a picture as PNG in base64.
+``sheet``: ``{"kind": "sheet", "title", "note", "images": [{"png", "caption"}]}``, a picture as PNG in base64; what is
+to be compared, such as before and after, stands side by side in one. ``note`` says what is marked in them, and how.
+
+``leaks``: ``{"kind": "leaks", "title", "total", "leaks": [{"file", "where", "kind", "form", "locus", "snippet": [before,
+found, after]}]}``: what was found that should not be there, in which file and where in it; of what kind it is and
+where it was planted; in what form it was found; and the text around it. ``total`` counts those not shown too.
 """
 
 import base64
 import binascii
 import json
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,10 +27,12 @@ LARGEST = 2_000_000
 UNPACKED = 16_000_000
 """Bytes of an exhibit's JSON, unless a reader allows others."""
 QUANTILES = ("0.05", "0.1", "0.5", "0.9", "0.95")
-CHARTS, PERIODS, IMAGES, TEXT = 5000, 500, 64, 300
-"""The most charts in an exhibit, periods in a chart, images in a sheet, and characters in a text."""
+CHARTS, PERIODS, IMAGES, LEAKS, TEXT = 5000, 500, 64, 200, 300
+"""The most charts in an exhibit, periods in a chart, images in a sheet, leaks in a list, and characters in a text."""
+SIDE, PIXELS = 2048, 1 << 20
+"""The most pixels on a side of a picture, and in it: a small PNG can unfold to any size."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 
 def encode(exhibit: Mapping[str, Any]) -> bytes:
@@ -92,7 +100,8 @@ def _chart(found: Any) -> dict[str, Any]:
 def _sheet(found: Mapping[str, Any]) -> dict[str, Any]:
     images = [_mapping(each, "an image") for each in _list(found.get("images"), IMAGES, "its images")]
     pairs = [(_png(each.get("png")), _text(each.get("caption"), "a caption")) for each in images]
-    return {"images": [{"png": png, "caption": caption} for png, caption in pairs]}
+    shown = [{"png": png, "caption": caption} for png, caption in pairs]
+    return {"note": _text(found.get("note"), "its note"), "images": shown}
 
 
 def _png(found: Any) -> str:
@@ -100,12 +109,43 @@ def _png(found: Any) -> str:
         data = base64.b64decode(found, validate=True) if isinstance(found, str) else b""
     except (binascii.Error, ValueError):
         data = b""
-    if not data.startswith(_PNG):
+    if not data.startswith(_PNG) or len(data) < 24:
         raise ValueError("an image is no PNG in base64")
+    width, height = size(str(found))
+    if not (0 < width <= SIDE and 0 < height <= SIDE and width * height <= PIXELS):
+        raise ValueError(f"an image of {width} x {height} pixels, where {SIDE} a side and {PIXELS:,} are allowed")
     return str(found)
 
 
-_KINDS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"fans": _fans, "sheet": _sheet}
+def size(png: str) -> tuple[int, int]:
+    """Width and height in pixels of a sheet's picture."""
+    return struct.unpack(">II", base64.b64decode(png[:32])[16:24])
+
+
+def _leaks(found: Mapping[str, Any]) -> dict[str, Any]:
+    listed = [_leak(each) for each in _list(found.get("leaks"), LEAKS, "its leaks")]
+    total = found.get("total")
+    if isinstance(total, bool) or not isinstance(total, int) or not len(listed) <= total < 10**12:
+        raise ValueError("its total is no count of its leaks")
+    return {"total": total, "leaks": listed}
+
+
+def _leak(found: Any) -> dict[str, Any]:
+    leak = _mapping(found, "a leak")
+    known: dict[str, Any] = {
+        name: _text(leak.get(name), f"a leak's {name}") for name in ("file", "where", "kind", "form", "locus")
+    }
+    known["snippet"] = [_text(part, "a snippet") for part in _list(leak.get("snippet"), 3, "a snippet's parts")]
+    if len(known["snippet"]) != 3:
+        raise ValueError("a snippet is not what stands before, what was found and what stands after")
+    return known
+
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "fans": _fans,
+    "sheet": _sheet,
+    "leaks": _leaks,
+}
 
 
 def _mapping(found: Any, what: str) -> dict[str, Any]:

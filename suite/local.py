@@ -37,7 +37,8 @@ def serial(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
     jobs, without = _with_device(jobs)
     for result in without:
         yield Finished(result, "", keep(result, setting.results, setting.command))
-    with Worker(setting.key, setting.scratch, loader(setting.cache), setting.tell) as worker:
+    load = loader(setting.cache)
+    with Worker(setting.key, setting.scratch, load, setting.tell, sandboxed=setting.sandboxed) as worker:
         for job in schedule.longest_first(jobs, lambda cell: schedule.UNKNOWN):
             yield Started(job.cell, "serial")
             for attempt in range(1, schedule.ATTEMPTS + 1):
@@ -121,7 +122,7 @@ class _Hand:
             )
         self.link: Connection[Any, Any] = Connection(ours.detach())
         with contextlib.suppress(OSError):
-            self.link.send((setting.key, setting.scratch, setting.cache, self._folder))
+            self.link.send((setting.key, setting.scratch, setting.cache, self._folder, setting.sandboxed))
 
     @property
     def name(self) -> str:

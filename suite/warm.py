@@ -30,6 +30,10 @@ class GuestLost(RuntimeError):
     """The warm parent ended: the suite's trouble, not the method's."""
 
 
+class UnfitError(RuntimeError):
+    """This worker cannot score these cells: what it lacks, and what to do."""
+
+
 @dataclass(frozen=True)
 class Reaped:
     """How a guest ended: exit status, negative for a signal; CPU seconds of it and all it started; resident bytes."""
@@ -140,10 +144,13 @@ class Parent:
 
 
 class Parents:
-    """The warm parents of one worker, the least recently used closed first; a context manager."""
+    """The warm parents of one worker, the least recently used closed first; a context manager.
 
-    def __init__(self, most: int = 4) -> None:
-        self._most = most
+    sandboxed: whether guests that are confined to less than namespaces are refused.
+    """
+
+    def __init__(self, most: int = 4, *, sandboxed: bool = False) -> None:
+        self._most, self._sandboxed = most, sandboxed
         self._parents: OrderedDict[tuple[str, tuple[str, ...], int, bool, bool], Parent] = OrderedDict()
 
     def get(
@@ -158,15 +165,25 @@ class Parents:
         """The parent for this environment, these modules and this many threads, started where there is none.
 
         gpus: one whose guests may use them. custodian: one that forks custodians, beside the one that forks guests.
+        Raises UnfitError where its guests would be confined to less than is required.
         """
         wanted = tuple(sorted(PRELOADED.intersection(preload))) if sys.platform == "linux" else ()
         key = (python, wanted, max(1, int(cpus)), gpus, custodian)
         if key not in self._parents:
             while len(self._parents) >= self._most:
                 self._parents.popitem(last=False)[1].close()
-            self._parents[key] = Parent(*key[:4])
+            self._parents[key] = self._checked(Parent(*key[:4]))
         self._parents.move_to_end(key)
         return self._parents[key]
+
+    def _checked(self, parent: Parent) -> Parent:
+        if self._sandboxed and parent.confinement != sandbox.LEVELS[-1]:
+            parent.close()
+            raise UnfitError(
+                f"guests would be confined to {parent.confinement!r} here, and {sandbox.LEVELS[-1]!r} is required: "
+                "see `fourfold doctor` for what is missing, or leave out --require-sandbox and trust the methods"
+            )
+        return parent
 
     def drop(self, parent: Parent | None) -> None:
         """Close a parent that is lost; the next ``get`` starts another."""

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Self
 from fourfold.suite import registry, store
 from fourfold.suite.datasets import DatasetError
 from fourfold.suite.evaluate import Evaluator, Job, Result, lost
-from fourfold.suite.warm import GuestLost
+from fourfold.suite.warm import GuestLost, UnfitError
 
 READY, TOLD, RESULT, AGAIN, STOP = "ready", "told", "result", "again", "stop"
 """What a worker process says: it is ready; a line for people; a Result; why to try a job again; an error to end on."""
@@ -28,19 +28,23 @@ READY, TOLD, RESULT, AGAIN, STOP = "ready", "told", "result", "again", "stop"
 _DATASETS = 2  # Loaded ones that a worker keeps.
 
 
-class UnfitError(RuntimeError):
-    """This worker cannot score these cells: what it lacks, and what to do."""
-
-
 class Worker:
     """Scores cells one after the other, with each dataset loaded once; a context manager.
 
     scratch: a folder of its own machine, for unpacked methods. load: reads a dataset, given its task and its name.
-    tell: hears how the building of an environment goes.
+    tell: hears how the building of an environment goes. sandboxed: whether guests must be confined by namespaces.
     """
 
-    def __init__(self, key: bytes, scratch: Path, load: Callable[[str, str], Any], tell: Callable[[str], None]) -> None:
-        self._evaluator, self._load = Evaluator(key, scratch, tell), load
+    def __init__(
+        self,
+        key: bytes,
+        scratch: Path,
+        load: Callable[[str, str], Any],
+        tell: Callable[[str], None],
+        *,
+        sandboxed: bool = False,
+    ) -> None:
+        self._evaluator, self._load = Evaluator(key, scratch, tell, sandboxed=sandboxed), load
         self._data: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def run(self, job: Job) -> Result:
@@ -56,7 +60,7 @@ class Worker:
         data = self._dataset(job.cell.task, job.cell.dataset)
         try:
             return self._evaluator.run(job, task, data)
-        except GuestLost:
+        except (GuestLost, UnfitError):
             raise
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -103,11 +107,11 @@ def keep(result: Result, results: Path, command: str) -> bool:
 def main(descriptor: int) -> None:
     """Be a worker process until the socket closes."""
     link = Connection(descriptor)
-    key, scratch, cache, folder = link.recv()
+    key, scratch, cache, folder, sandboxed = link.recv()
     tempfile.tempdir = str(folder)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(link, jobs, folder), daemon=True).start()
-    with Worker(key, scratch, loader(cache), lambda text: link.send((TOLD, text))) as worker:
+    with Worker(key, scratch, loader(cache), lambda text: link.send((TOLD, text)), sandboxed=sandboxed) as worker:
         try:
             link.send((READY, None))
             while True:

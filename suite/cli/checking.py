@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("method", metavar="PATH|NAME", type=Name("method"))
 @options.json_output
+@options.sandboxed
 @options.data
-def check(method: str, as_json: bool, cache: Path) -> int:
+def check(method: str, as_json: bool, sandboxed: bool, cache: Path) -> int:
     """Tell whether a method keeps the contract.
 
     It is fitted and asked, twice, on a small problem in its guest. PATH: its file, folder or archive,
@@ -43,31 +44,36 @@ def check(method: str, as_json: bool, cache: Path) -> int:
             return USAGE
         raise
     if as_json:
-        findings = list(_findings(pack, parameters, cache))
+        findings = list(_findings(pack, parameters, cache, sandboxed))
         fine = all(each.level != "wrong" for each in findings)
         options.say_json({"ok": fine, "method": pack.card(), "findings": [asdict(each) for each in findings]})
     else:
-        fine = checked(pack, parameters, cache)
+        fine = checked(pack, parameters, cache, sandboxed)
         options.say(f"{pack.name} keeps the contract" if fine else f"{pack.name} breaks the contract")
     return OK if fine else USAGE
 
 
-def checked(pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path) -> bool:
+def checked(pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path, sandboxed: bool) -> bool:
     """Print the findings as they come; True where the contract is kept."""
     fine = True
-    for finding in _findings(pack, parameters, cache):
+    for finding in _findings(pack, parameters, cache, sandboxed):
         for line in _lines(finding):
             options.say(line)
         fine &= finding.level != "wrong"
     return fine
 
 
-def _findings(pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path) -> "Iterator[Finding]":
+def _findings(
+    pack: "Pack", parameters: Sequence[tuple[str, Any]], cache: Path, sandboxed: bool
+) -> "Iterator[Finding]":
     from fourfold.suite import campaign
     from fourfold.suite import check as checks
 
     with campaign.scratch() as scratch:
-        yield from checks.check(pack, parameters, cache, scratch, lambda line: tell(line, "fourfold check"))
+        def building(line: str) -> None:
+            tell(line, "fourfold check")
+
+        yield from checks.check(pack, parameters, cache, scratch, building, sandboxed=sandboxed)
 
 
 def _lines(finding: "Finding") -> Iterator[str]:

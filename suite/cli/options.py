@@ -26,6 +26,14 @@ key = click.option(
 )
 
 
+sandboxed = click.option(
+    "--require-sandbox",
+    "sandboxed",
+    is_flag=True,
+    help="Refuse where methods cannot be confined by namespaces; see `fourfold doctor`.",
+)
+
+
 def data(command: Command) -> Command:
     """Add ``--data``, the dataset cache; the command gets a folder."""
 

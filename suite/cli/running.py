@@ -69,6 +69,7 @@ _OPTIONS = (
     click.option(
         "--workers", type=click.IntRange(min=1), metavar="N", help="Cells at once.  [default: as many as fit]"
     ),
+    options.sandboxed,
     click.option(
         "--time-limit",
         type=click.FloatRange(min=0, min_open=True),
@@ -108,6 +109,7 @@ class Orders:
     backend: str
     address: str
     workers: int | None
+    sandboxed: bool
     rerun: str
     dry_run: bool
     display: str
@@ -179,7 +181,7 @@ def submit(
     from fourfold.suite.cli.checking import checked, described
 
     pack, parameters = registry.select(path)
-    if not checked(pack, parameters, orders["cache"]):
+    if not checked(pack, parameters, orders["cache"], orders["sandboxed"]):
         tell(f"{path} breaks the contract, as said above; nothing was scored", "fourfold submit")
         return USAGE
     for line in described(pack):
@@ -257,6 +259,7 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
                 orders.address,
                 shlex.join(["fourfold", *sys.argv[1:]]),
                 shown.show,
+                orders.sandboxed,
             )
             with closing(backend(jobs, setting)) as events, shown:  # type: ignore[type-var]
                 for event in events:

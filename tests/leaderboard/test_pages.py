@@ -334,3 +334,22 @@ def test_tables_and_controls_have_names_and_heads(opened: Any) -> None:
     tab.evaluate("document.activeElement.blur()")
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.tagName") in ("A", "SELECT", "INPUT", "BUTTON")
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (("namespaces", "namespaces"), ""),
+        (("process", "namespaces"), "In 1 of 2 cells, methods ran as plain processes"),
+        (("process", "process"), "In all of 2 cells, methods ran as plain processes"),
+    ],
+)
+def test_a_dataset_page_says_where_methods_were_hardly_confined(
+    board_of: Callable[..., Board], tmp_path: Path, levels: tuple[str, str], said: str
+) -> None:
+    scores = {"one": [0.5, 0.4]}
+    (cells,) = board_of(scores).standings[0].standing.cells.tolist()
+    told = {cell: {"confinement": level} for cell, level in zip(cells, levels, strict=True)}
+    page = pages.render(board_of(scores, provenance=told), tmp_path)[1].read_text()
+    assert ("plain processes" in page) == bool(said)
+    assert said in page

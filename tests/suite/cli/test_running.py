@@ -242,3 +242,28 @@ def test_a_key_that_is_none_is_told(fourfold: Run, tmp_path: Path) -> None:
     done = fourfold(*COINS)
     assert done.returncode == 2
     assert "results/key holds no key" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["serial", "process", "ray"])
+def test_what_is_required_of_the_sandbox_is_refused_with_less(fourfold: Run, backend: str) -> None:
+    words = ("run", "-t", "coins", "-m", "coin-slope", "--seeds", "1", "--require-sandbox", "--backend", backend)
+    done = fourfold(*words, FOURFOLD_SANDBOX="process")
+    assert done.returncode == 2
+    assert "guests would be confined to 'process' here, and 'namespaces' is required: see `fourfold" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert fourfold("status", "--json").stdout.count('"ok"') == 0
+
+
+def test_a_check_and_a_submission_run_nothing_in_less_than_is_required(fourfold: Run, tmp_path: Path) -> None:
+    method = tmp_path / "open_door.py"
+    method.write_text(
+        "from fourfold.suite import Method\n"
+        f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+        "class OpenDoor(Method):\n    task = 'coins'\n    def fit(self, train, budget): pass\n"
+        "    def predict(self, query): return 0\n"
+    )
+    for command in ("check", "submit"):
+        done = fourfold(command, str(method), "--require-sandbox", FOURFOLD_SANDBOX="process")
+        assert done.returncode == 2
+        assert "'namespaces' is required" in done.stderr
+    assert not (tmp_path / "ran").exists()
