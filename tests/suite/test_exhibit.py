@@ -2,6 +2,7 @@
 
 import base64
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,14 @@ from fourfold.suite.compact import compact, retire
 from fourfold.suite.merge import merge
 
 Make = Callable[..., tuple[str, list[dict[str, Any]]]]
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n...").decode()
+HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+
+
+def png(width: int, height: int) -> str:
+    return base64.b64encode(HEAD + struct.pack(">II", width, height) + b"...").decode()
+
+
+PNG = png(640, 320)
 
 
 def chart(**changes: Any) -> dict[str, Any]:
@@ -36,6 +44,26 @@ def chart(**changes: Any) -> dict[str, Any]:
 
 def fans(*charts: Any) -> dict[str, Any]:
     return {"kind": "fans", "title": "Forecasts", "charts": list(charts)}
+
+
+def sheet(*images: Any) -> dict[str, Any]:
+    return {"kind": "sheet", "title": "Before and after", "note": "Red can be read.", "images": list(images)}
+
+
+def leak(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "file": "a/1.dcm",
+        "where": "(0008,1030)",
+        "kind": "name",
+        "form": "other order",
+        "locus": "text",
+        "snippet": ["CT for ", "Jane Roe", ", chest"],
+    }
+    return plain | changes
+
+
+def leaks(*listed: Any, total: Any = 1) -> dict[str, Any]:
+    return {"kind": "leaks", "title": "Leaks", "total": total, "leaks": list(listed)}
 
 
 def packed(found: Any) -> bytes:
@@ -62,8 +90,14 @@ def test_what_is_encoded_is_decoded(history: list[Any], ahead: list[Any], title:
 
 
 def test_a_sheet_of_pictures_is_kept() -> None:
-    sheet = {"kind": "sheet", "title": "Before and after", "images": [{"png": PNG, "caption": "a <b>"}]}
-    assert exhibit.decode(exhibit.encode(sheet)) == sheet
+    found = sheet({"png": PNG, "caption": "a <b>"})
+    assert exhibit.decode(exhibit.encode(found)) == found
+    assert exhibit.size(found["images"][0]["png"]) == (640, 320)
+
+
+def test_a_list_of_leaks_is_kept() -> None:
+    found = leaks(leak(), leak(where="filename"), total=900)
+    assert exhibit.decode(exhibit.encode(found)) == found
 
 
 def test_what_no_kind_knows_is_left_out() -> None:
@@ -82,8 +116,8 @@ def test_what_no_kind_knows_is_left_out() -> None:
         (zlib.compress(b" " * (exhibit.UNPACKED + 1)), "unpacks to more"),
         (b"0" * (exhibit.LARGEST + 1), "show less"),
         (packed([]), "no JSON object"),
-        (packed({"kind": "html", "title": ""}), "known are fans, sheet"),
-        (packed({"kind": ["fans"], "title": ""}), "known are fans, sheet"),
+        (packed({"kind": "html", "title": ""}), "known are fans, sheet, leaks"),
+        (packed({"kind": ["fans"], "title": ""}), "known are fans, sheet, leaks"),
         (packed(fans(chart()) | {"title": 5}), "its title"),
         (packed(fans(chart()) | {"title": "x" * 301}), "at most 300 characters"),
         (packed(fans(chart()) | {"title": "\ud800"}), "half a character"),
@@ -99,8 +133,25 @@ def test_what_no_kind_knows_is_left_out() -> None:
         (packed(fans(chart(outcome=["<script>", 1]))), "no number that can be drawn"),
         (packed(fans(chart(quantiles={"0.5": [1, 2]}))), "the quantile 0.05"),
         (packed(fans(chart(quantiles={level: [1] for level in exhibit.QUANTILES}))), "one for each period"),
-        (packed({"kind": "sheet", "title": "", "images": [{"png": "PHN2Zz4=", "caption": ""}]}), "no PNG"),
-        (packed({"kind": "sheet", "title": "", "images": [{"png": PNG + '" onload="', "caption": ""}]}), "no PNG"),
+        (packed(sheet({"png": "PHN2Zz4=", "caption": ""})), "no PNG"),
+        (packed(sheet({"png": base64.b64encode(HEAD).decode(), "caption": ""})), "no PNG"),
+        (packed(sheet({"png": PNG + '" onload="', "caption": ""})), "no PNG"),
+        (packed(sheet({"png": PNG, "caption": 5})), "a caption"),
+        (packed(sheet({"png": png(40_000, 1), "caption": ""})), "40000 x 1 pixels"),
+        (packed(sheet({"png": png(2000, 2000), "caption": ""})), "1,048,576 are allowed"),
+        (packed(sheet({"png": png(0, 5), "caption": ""})), "0 x 5 pixels"),
+        (packed(sheet(*[{"png": PNG, "caption": ""}] * 65)), "at most 64"),
+        (packed(sheet() | {"note": None}), "its note"),
+        (packed(leaks("leak")), "a leak is no JSON object"),
+        (packed(leaks(*[leak()] * 201, total=201)), "at most 200"),
+        (packed(leaks(leak(), leak())), "no count"),
+        (packed(leaks(leak(), total=True)), "no count"),
+        (packed(leaks(leak(), total="<script>")), "no count"),
+        (packed(leaks(leak(total=10**400), total=10**12)), "no count"),
+        (packed(leaks(leak(form="x" * 301))), "a leak's form"),
+        (packed(leaks(leak(file=None))), "a leak's file"),
+        (packed(leaks(leak(snippet=["a", "b"]))), "a snippet is not"),
+        (packed(leaks(leak(snippet=["a", "b", "\ud800"]))), "half a character"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(data: bytes, told: str) -> None:
