@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fourfold.leaderboard import fans, score_table
+from fourfold.leaderboard import fans, score_table, sheets
 from fourfold.leaderboard.board import VERDICTS, Board, Card, Ranked, selector
 from fourfold.leaderboard.numerals import spelled
 from fourfold.leaderboard.payload import embedded
@@ -46,6 +46,7 @@ def viewer(
     def view(method: Method, rows: Sequence[tuple[Ranked, int]]) -> dict[str, Any]:
         task, name, digest = method
         parts = [written[id(ranked)](row) for ranked, row in rows]
+        _pictured(parts)
         return {
             "method": name,
             "digest": digest,
@@ -87,6 +88,7 @@ def _parts(board: Board, ranked: Ranked, link: str) -> Callable[[int], SimpleNam
             command=again(row),
             exhibits=next((board.exhibits[cell] for cell in cells if cell in board.exhibits), {}),
             fans=None,
+            sheets=None,
         )
 
     return part
@@ -101,6 +103,13 @@ def _fanned(parts: Sequence[SimpleNamespace]) -> Markup | None:
             part.fans = shown | {"place": len(carried)}
             carried.append(shown["carried"])
     return Markup(embedded({"figure": fans.template(), "parts": carried})) if carried else None
+
+
+def _pictured(parts: Sequence[SimpleNamespace]) -> None:
+    """Give each part its contact sheets and its leaks, as much of them as a page can carry."""
+    carrying = [part for part in parts if part.exhibits]
+    for part in carrying:
+        part.sheets = sheets.view(part.exhibits, sheets.CARRIED // len(carrying))
 
 
 def _checks(board: Board, ranked: Ranked, row: int) -> list[tuple[str, str, int, str]]:

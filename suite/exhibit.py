@@ -7,9 +7,9 @@ history and then those of the outcome, to which the quantiles belong; a number i
 ``sheet``: ``{"kind": "sheet", "title", "note", "images": [{"png", "caption"}]}``, a picture as PNG in base64; what is
 to be compared, such as before and after, stands side by side in one. ``note`` says what is marked in them, and how.
 
-``leaks``: ``{"kind": "leaks", "title", "total", "leaks": [{"file", "where", "kind", "form", "locus", "snippet":
-[before, found, after]}]}``: what was found that should not be there, in which file and where in it; of what kind it is and
-where it was planted; in what form it was found; and the text around it. ``total`` counts those not shown too.
+``leaks``: ``{"kind": "leaks", "title", "note", "total", "leaks": [{"file", "where", "kind", "form", "locus", "snippet":
+[before, found, after]}]}``: what was found that should not be there, in which file and where in it; of what kind it is
+and where it was planted; in what form it was found; and the text around it. ``total`` counts those not shown too.
 """
 
 import base64
@@ -127,7 +127,7 @@ def _leaks(found: Mapping[str, Any]) -> dict[str, Any]:
     total = found.get("total")
     if isinstance(total, bool) or not isinstance(total, int) or not len(listed) <= total < 10**12:
         raise ValueError("its total is no count of its leaks")
-    return {"total": total, "leaks": listed}
+    return {"note": _text(found.get("note"), "its note"), "total": total, "leaks": listed}
 
 
 def _leak(found: Any) -> dict[str, Any]:

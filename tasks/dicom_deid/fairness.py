@@ -255,5 +255,6 @@ def _swap(group: str, twins: Sequence[Mapping[str, float]], scripts: Sequence[st
     again = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES) @ (other - latin) / k
     low, high = percentile_interval(_stretched(value, again, k))
     if low is None or high is None:  # All documents tell the same: each is one trial of either twin.
-        low, high = difference(*(Share(float(each.mean()), np.empty(0), k, k) for each in (other, latin)))
+        first, second = (Share(float(each.mean()), np.empty(0), k, k) for each in (other, latin))
+        low, high = difference(first, second)
     return Score("swap_gap", value, max(min(low, value), -1.0), min(max(high, value), 1.0), k, group)

@@ -63,7 +63,7 @@ def leak(**changes: Any) -> dict[str, Any]:
 
 
 def leaks(*listed: Any, total: Any = 1) -> dict[str, Any]:
-    return {"kind": "leaks", "title": "Leaks", "total": total, "leaks": list(listed)}
+    return {"kind": "leaks", "title": "Leaks", "note": "Marked.", "total": total, "leaks": list(listed)}
 
 
 def packed(found: Any) -> bytes:
