@@ -1,0 +1,69 @@
+"""Names in Latin letters, as a clerk would spell them who has no table of romanisations."""
+
+import unicodedata
+
+_ARABIC = dict(
+    zip(
+        "ابتثجحخدذرزسشصضطظعغفقكلمنهويىةءآأإؤئپچژگکیۀ",
+        ["a", "b", "t", "th", "j", "h", "kh", "d", "dh", "r", "z", "s", "sh", "s", "d", "t", "z", "a", "gh", "f", "q", "k", "l", "m", "n", "h", "w", "y", "a", "a", "", "a", "a", "i", "u", "i", "p", "ch", "zh", "g", "k", "y", "a"],
+        strict=True,
+    )
+)
+_HEBREW = dict(
+    zip("אבגדהוזחטיכךלמםנןסעפףצץקרשת", ["a", "b", "g", "d", "h", "v", "z", "ch", "t", "y", "k", "k", "l", "m", "m", "n", "n", "s", "a", "p", "f", "ts", "ts", "k", "r", "sh", "t"], strict=True)
+)
+_VOWELS = frozenset("aeiou")
+
+
+def latin_letters(text: str, origin: str) -> str:
+    """A name in Latin letters, capitalised. Raises ValueError where nothing is left of it."""
+    from anyascii import anyascii
+
+    if origin in ("ar_AA", "fa_IR"):
+        words = [_voiced([_ARABIC.get(letter, "") for letter in word]) for word in text.split()]
+    elif origin == "he_IL":
+        words = [_voiced([_HEBREW.get(letter, "") for letter in word]) for word in text.split()]
+    elif origin == "hi_IN":
+        words = [anyascii(_inherent(word)) for word in text.split()]
+    elif origin == "th_TH":
+        words = [anyascii(_reordered(word)) for word in text.split()]
+    else:
+        words = anyascii(text).replace("oy", "ou").split() if origin == "el_GR" else anyascii(text).split()
+    kept = ["".join(letter for letter in word if letter.isalpha() or letter == "-") for word in words]
+    result = " ".join(word.lower().capitalize() for word in kept if word)
+    if not result:
+        raise ValueError(f"nothing is left of {text!r} in Latin letters: it holds no letter that {origin} writes")
+    return result
+
+
+def _voiced(letters: list[str]) -> str:
+    """Consonants with an ``a`` between two of them; half vowels between consonants sound."""
+    found = ""
+    for place, letter in enumerate(letters):
+        after = letters[place + 1] if place + 1 < len(letters) else "a"
+        if letter in ("w", "v", "y") and found and found[-1] not in _VOWELS and after[:1] not in _VOWELS | {""}:
+            letter = "i" if letter == "y" else "u"
+        elif letter and found and found[-1] not in _VOWELS and letter[0] not in _VOWELS:
+            found += "a"
+        if not (letter and found and found[-1] == letter == "a"):
+            found += letter
+    return found
+
+
+def _inherent(word: str) -> str:
+    """Devanagari with the inherent vowel written where another consonant follows."""
+    found = ""
+    for letter, after in zip(word, word[1:] + " ", strict=True):
+        found += letter + ("a" if "क" <= letter <= "ह" and ("क" <= after <= "ह" or "ऄ" <= after <= "औ") else "")
+    return found
+
+
+def _reordered(word: str) -> str:
+    """Thai with the vowels that are written before a consonant behind it, without silent letters."""
+    found: list[str] = []
+    for letter in unicodedata.normalize("NFC", word):
+        if found and found[-1] in "เแโใไ" and letter not in "เแโใไ":
+            found.insert(-1, letter)
+        else:
+            found.append(letter)
+    return "".join(found)

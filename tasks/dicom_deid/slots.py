@@ -1,0 +1,287 @@
+"""Filling the slots of a file: once with an identity, noting what was planted, and once as a perfect method would.
+
+The same code writes both, so that key and files cannot say different things.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fourfold.tasks.dicom_deid.key import Dated, Kept, Mask, Person, Planted
+from fourfold.tasks.dicom_deid.numbers import digits_of
+from fourfold.tasks.dicom_deid.people import lone
+from fourfold.tasks.dicom_deid.wording import clinical, phrases
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+LONGEST = {"SH": 16, "LO": 64, "PN": 64, "CS": 16, "AE": 16, "ST": 1024, "LT": 10240}
+"""Characters that a value may have by its VR (PS3.5, 6.2)."""
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Private:
+    """A private element: of a creator's block in a group, the last byte of its number, and its VR."""
+
+    group: int
+    creator: str
+    element: int
+    vr: str
+
+
+@dataclass
+class Notes:
+    """What the key will say of the files written so far."""
+
+    planted: list[Planted] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    dated: list[Dated] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A patient as the files name them, and as a perfect method would.
+
+    names: every spelling of theirs. numbers: by kind, the person's and those of their device, hospital and images.
+    staff: a (family, given) name. shift: the days that a perfect method adds to dates. salt: of the UIDs it writes.
+    """
+
+    person: Person
+    patient: int
+    pseudonym: str
+    names: tuple[str, ...]
+    numbers: Mapping[str, str]
+    staff: tuple[str, str]
+    shift: int
+    salt: bytes
+
+
+@dataclass
+class Filler:
+    """Fills one dataset, or one nested in it. notes: None when the reference is written. place: what it is nested in.
+
+    day: of the study. rng: chooses how dates and names are spelled in free text. locus: of what is planted.
+    """
+
+    dataset: "Dataset"
+    who: Identity
+    path: str
+    day: date
+    notes: Notes | None
+    rng: np.random.Generator
+    style: int = 0
+    place: str = ""
+    locus: str = "direct"
+
+    @property
+    def given(self) -> bool:
+        """Whether the identity is written, and noted."""
+        return self.notes is not None
+
+    def put(self, target: str | Private, value: Any) -> None:
+        """Write a value as it is."""
+        if isinstance(target, Private):
+            block = self.dataset.private_block(target.group, target.creator, create=True)
+            block.add_new(target.element, target.vr, value)
+        else:
+            setattr(self.dataset, target, value)
+
+    def plant(
+        self, target: str | Private, kind: str, text: str, instead: Any = None, forms: tuple[str, ...] = (),
+        locus: str | None = None,
+    ) -> None:  # fmt: skip
+        """Write an identifier; in the reference ``instead``, or nothing at all if that is None."""
+        if self.given:
+            self.put(target, text)
+            self.note(kind, locus or self.locus, self.where(target), text, forms)
+        elif instead is not None:
+            self.put(target, instead)
+
+    def note(self, kind: str, locus: str, where: str, text: str, forms: tuple[str, ...] = (), mask: Mask | None = None) -> None:
+        """Note an item that this file holds, with every form by which it would be recognized."""
+        if self.notes is not None:
+            known = tuple(dict.fromkeys((text, *(forms or self.forms(kind, text)))))
+            self.notes.planted.append(Planted(self.path, self.who.patient, kind, locus, where, text, known, mask))
+
+    def keep(self, target: str | Private, value: Any, kind: str = "characteristic") -> None:
+        """Write what must stay."""
+        self.put(target, value)
+        self.noted_kept(kind, self.where(target), (str(value),))
+
+    def noted_kept(self, kind: str, where: str, words: tuple[str, ...], mask: Mask | None = None) -> None:
+        """Note what must stay in this file."""
+        if self.notes is not None and words:
+            self.notes.kept.append(Kept(self.path, self.who.patient, kind, where, words, mask))
+
+    def date(self, target: str, day: date, time: str = "", format: str = "%Y%m%d") -> None:
+        """Write a day, ``time`` behind it where the element holds both; in the reference it is shifted."""
+        where = self.where(target)
+        self.put(target, f"{day if self.given else self.shifted(day):{format}}{time}")
+        self.note("date", self.locus, where, f"{day:{format}}", days(day))
+        if self.notes is not None:
+            self.notes.dated.append(Dated(self.path, self.who.patient, where, f"{day:%Y%m%d}"))
+
+    def uid(self, target: str, uid: str, locus: str = "uid") -> None:
+        """Write a UID that names this patient's study, series or instance; in the reference it is mapped."""
+        self.put(target, uid if self.given else self.mapped(uid))
+        self.note("uid", locus, self.where(target), uid, (uid,))
+
+    def text(self, target: str | Private, template: str, locus: str | None = None, longest: int = 1024) -> None:
+        """Write a template of ``wording``; in the reference without the phrases that hold an identity."""
+        locus = locus or ("text" if not self.place else self.locus)
+        self.style = int(self.rng.integers(12))
+        parts = phrases(template)
+        filled = "".join(self.spelled(part)[0] if phrase else part for part, phrase in parts)
+        if len(filled) > longest:
+            parts = [(part, phrase) for part, phrase in parts if not phrase]
+        written = []
+        for part, phrase in parts:
+            full, slots = self.spelled(part)
+            if not phrase or self.given:
+                written.append(full)
+            elif slots and all(kind == "date" for kind, *_ in slots):
+                written.append(self.spelled(part, shifted=True)[0])
+            for kind, text, forms in slots:
+                self.note(kind, locus, self.where(target), text, forms)
+        self.put(target, "".join(written))
+        self.noted_kept("text", self.where(target), clinical(template))
+
+    def item(self, sequence: str, locus: str | None = None) -> "Filler":
+        """A further item of a sequence, to be filled."""
+        from pydicom import Dataset, Sequence
+
+        nested = Dataset()
+        if sequence not in self.dataset:
+            setattr(self.dataset, sequence, Sequence())
+        items = getattr(self.dataset, sequence)
+        place = f"{self.where(sequence)}[{len(items)}]."
+        items.append(nested)
+        locus = locus or ("nested" if self.locus == "direct" else self.locus)
+        return Filler(nested, self.who, self.path, self.day, self.notes, self.rng, 0, place, locus)
+
+    def where(self, target: str | Private) -> str:
+        """How the key spells the place of an element."""
+        from pydicom.datadict import tag_for_keyword
+
+        if isinstance(target, Private):
+            return f'{self.place}({target.group:04X},"{target.creator}",{target.element:02X})'
+        tag = tag_for_keyword(target)
+        if tag is None:
+            raise ValueError(f"{target!r} is no keyword of DICOM's dictionary (PS3.6)")
+        return f"{self.place}({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+    def shifted(self, day: date) -> date:
+        """The day that a perfect method writes for a day."""
+        return day + timedelta(days=self.who.shift)
+
+    def mapped(self, uid: str) -> str:
+        """The UID that a perfect method writes for one."""
+        digest = hashlib.blake2b(uid.encode(), digest_size=16, key=self.who.salt).digest()
+        return f"2.25.{int.from_bytes(digest, 'big')}"
+
+    def forms(self, kind: str, text: str) -> tuple[str, ...]:
+        """How else an item of a kind may be spelled."""
+        if kind == "name":
+            return self.who.names
+        if kind == "staff":
+            return orders(*self.who.staff)
+        bare = digits_of(text)
+        return (bare,) if kind in ("phone", "ssn", "mrn", "account", "accession") and len(bare) >= 6 else ()
+
+    def day_forms(self, day: str) -> tuple[str, ...]:
+        """How a day, ``YYYYMMDD``, may be spelled."""
+        return (day, *days(_day(day)))
+
+    def spelled(self, part: str, shifted: bool = False) -> tuple[str, list[tuple[str, str, tuple[str, ...]]]]:
+        """A phrase with its slots filled, and (kind, text, forms) of each item. shifted: with dates as the reference's."""
+        found: list[tuple[str, str, tuple[str, ...]]] = []
+
+        def fill(match: re.Match[str]) -> str:
+            kind, text, forms = self.slot(match[1], shifted)
+            if kind:
+                found.append((kind, text, forms))
+            return text
+
+        return _SLOT.sub(fill, part), found
+
+    def slot(self, name: str, shifted: bool = False) -> tuple[str, str, tuple[str, ...]]:
+        """What a slot is filled with: its kind (none where it names nobody), text and forms."""
+        person = self.who.person
+        if name in ("date", "birth"):
+            day = self.day - timedelta(days=41) if name == "date" else _day(person.day)
+            return "date", spelled_day(self.shifted(day) if shifted else day, self.style), days(day)
+        if name == "title":
+            return "", {"F": "Ms.", "M": "Mr."}[person.sex], ()
+        if name == "age":
+            age = years(_day(person.day), self.day)
+            return ("age" if age > 89 else "", str(age), (f"{age:03d}Y",))
+        if name == "staff":
+            text = self.who.staff[0]
+            return "staff", text, self.forms("staff", text)
+        names = {
+            "native": spelled_name(*person.native, self.style, joined=person.script in ("Han", "Japanese", "Hangul")),
+            "latin": spelled_name(*person.latin, self.style),
+            "family": max(person.native[0], person.latin[0], key=lambda text: (not lone(text), text == person.native[0])),
+            "given": max(person.native[1], person.latin[1], key=lambda text: (not lone(text), text == person.native[1])),
+        }
+        names["name"] = names["native" if person.origin in ("en_US", "es_MX", "de_DE") or self.style % 2 else "latin"]
+        if name in names:
+            return "name", names[name], self.forms("name", names[name])
+        return name, self.who.numbers[name], self.forms(name, self.who.numbers[name])
+
+
+def spelled_name(family: str, given: str, style: int, joined: bool = False) -> str:
+    """A name as it stands in free text."""
+    if joined:
+        return f"{family}{given}" if style % 3 else f"{family} {given}"
+    return (f"{given} {family}", f"{family}, {given}", f"{given} {family}", f"{family.upper()} {given}")[style % 4]
+
+
+def spelled_day(day: date, style: int) -> str:
+    """A day in one of six ways, of which one is ISO 8601's and one DICOM's."""
+    return days(day)[style % 6]
+
+
+def days(day: date) -> tuple[str, ...]:
+    """The ways in which a day may be spelled."""
+    month = MONTHS[day.month - 1]
+    return (
+        f"{day:%d.%m.%Y}", f"{day:%Y-%m-%d}", f"{day:%m/%d/%Y}", f"{day.day} {month} {day.year}", f"{day:%Y%m%d}",
+        f"{month} {day.day}, {day.year}",
+    )  # fmt: skip
+
+
+def orders(family: str, given: str) -> tuple[str, ...]:
+    """A name in the orders that are in use, and each part by itself where that is more than a letter."""
+    alone = [part for part in (family, given) if not lone(part)]
+    halves = [half for part in alone if "-" in part for half in part.split("-") if len(half) > 2]
+    whole = (f"{family}^{given}", f"{family}, {given}", f"{family} {given}", f"{given} {family}", f"{family}{given}")
+    return (*whole, *alone, *halves)
+
+
+def spellings(person: Person) -> tuple[str, ...]:
+    """Every way in which a person's name may be recognized, in any of the scripts that it is written in."""
+    from anyascii import anyascii
+
+    found = [person.name, *(group for group in person.name.split("=") if group)]
+    plain = tuple(anyascii(part) for part in person.latin)
+    kana = [tuple(group.split("^")) for group in person.name.split("=")[2:]]
+    for family, given in dict.fromkeys((person.native, person.latin, plain, *kana)):
+        found += orders(family, given)
+    return tuple(dict.fromkeys(found))
+
+
+def years(born: date, day: date) -> int:
+    """Whole years from one day to another."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def _day(text: str) -> date:
+    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
