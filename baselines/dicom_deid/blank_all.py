@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from fourfold.baselines.dicom_deid.places import pairs
 from fourfold.suite import Method
 
-TEXT = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UR UT".split())
+TEXT = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"])
 KEPT = frozenset({0x00080005, 0x00080016, 0x00080060})
 """Character set, SOP class and modality: without them the file says nothing of what it is."""
 BULK = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -54,7 +54,7 @@ def blank(dataset: Dataset, salt: bytes) -> None:
                 blank(item, salt)
         elif element.VR == "UI" and tag not in KEPT and not tag.is_private:
             element.value = _replaced(element, salt)
-        elif tag.is_private or tag.group >> 8 == 0x60 or element.VR in ("OB", "OW", "UN") and tag.group != 0x7FE0:
+        elif tag.is_private or tag.group >> 8 == 0x60 or (element.VR in ("OB", "OW", "UN") and tag.group != 0x7FE0):
             del dataset[tag]
         elif element.VR in TEXT and tag.group != 0x0028 and tag not in KEPT:
             element.value = None

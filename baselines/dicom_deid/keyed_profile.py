@@ -1,0 +1,102 @@
+"""Our own: the Basic Profile with its options, by a secret key."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import FileDataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.sr.coding import Code
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from fourfold.baselines.dicom_deid.cleaning import Cleaning
+from fourfold.baselines.dicom_deid.people_known import Known
+from fourfold.baselines.dicom_deid.profile import CODES, SHIFTED_DATES
+from fourfold.baselines.dicom_deid.scrubber import Scrubber
+from fourfold.baselines.dicom_deid.surrogates import Surrogates
+from fourfold.suite import Method
+
+
+class KeyedProfile(Method):
+    """PS3.15's Basic Profile with the policy's options, by a key that is drawn anew and thrown away.
+
+    UIDs, patient IDs and dates are mapped by HMAC; free text is searched for what the headers of all files of the
+    patient tell, for what has the shape of an identifier, and for words that look like names and are no vocabulary's.
+    """
+
+    task = "dicom-deid"
+    version = "1"
+    author = "fourfold"
+    licence = "Apache-2.0"
+    pixels: bool = True
+
+    def deidentify(self, source: str, target: str, policy: Any) -> None:
+        """Read all, learn who they are, and write each file cleaned under a name that tells nothing."""
+        if not hasattr(self, "surrogates"):
+            self.surrogates, self.known = Surrogates(secrets.token_bytes(32)), Known()
+        read = {path: dataset for path in sorted(Path(source).rglob("*")) if (dataset := readable(path)) is not None}
+        self.known.learn(list(read.values()))
+        for path, dataset in read.items():
+            patient = self.known.patient(dataset)
+            new = Path(target, path.relative_to(source))
+            new.parent.mkdir(parents=True, exist_ok=True)
+            self.cleaning(patient, policy.options).clean(dataset)
+            described(dataset, policy.options)
+            try:
+                standing_alone(dataset, self.surrogates).save_as(new, enforce_file_format=True)
+            except Exception as e:
+                print(path, type(e), e)
+
+    def cleaning(self, patient: str, options: Any) -> Cleaning:
+        """What cleans the files of a patient."""
+        known, days, uid = self.known.of[patient], self.surrogates.days(patient), self.surrogates.uid
+        return Cleaning(patient, Scrubber(known, days, uid, self.known.common), self.surrogates, options)
+
+
+def readable(path: Path) -> FileDataset | None:
+    """A file's elements, or None where it is no DICOM object."""
+    try:
+        dataset = dcmread(path, force=True)
+        return dataset if "SOPClassUID" in dataset or "MediaStorageSOPClassUID" in dataset.file_meta else None
+    except Exception:
+        return None
+
+
+def described(dataset: FileDataset, options: Any) -> None:
+    """Say what was done (PS3.15 E.1.1, PS3.3 C.7.1.1 and C.12.1.1.9)."""
+    done = [(CODES[option], option) for option in ("Basic Application Confidentiality Profile", *options)
+            if option in CODES]
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "fourfold keyed profile"
+    dataset.DeidentificationMethodCodeSequence = Sequence([coded(Code(code, "DCM", said)) for code, said in done])
+    dataset.LongitudinalTemporalInformationModified = "MODIFIED" if SHIFTED_DATES in options else "REMOVED"
+
+
+def coded(code: Code) -> Any:
+    """A code as a sequence's item."""
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    return item
+
+
+def standing_alone(dataset: FileDataset, surrogates: Surrogates) -> FileDataset:
+    """The dataset with meta information and a preamble of its own."""
+    old, meta = dataset.file_meta, FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID") or old.get("MediaStorageSOPClassUID")
+    meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID") or surrogates.uid(
+        str(old.get("MediaStorageSOPInstanceUID")))
+    syntax = old.get("TransferSyntaxUID") or (
+        ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian)
+    meta.TransferSyntaxUID = syntax
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    dataset.file_meta, dataset.preamble = meta, bytes(128)
+    if not dataset.original_encoding[1]:
+        if "PixelData" in dataset and dataset.get("BitsAllocated") == 16:
+            dataset["PixelData"].value = np.frombuffer(dataset.PixelData, ">u2").astype("<u2").tobytes()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.set_original_encoding(False, True)
+    return dataset

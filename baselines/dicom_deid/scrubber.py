@@ -1,0 +1,187 @@
+"""Free text without the identity in it: what is known of the patient, what has the shape of an identifier, and words
+that are no vocabulary's and look like names."""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from fourfold.baselines.dicom_deid.identity import WORD, Identity, folded, has_case
+from fourfold.baselines.dicom_deid.surrogates import moved_by
+from fourfold.baselines.dicom_deid.vocabulary import is_clinical
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH = r"(?P<{}>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_DATES = (
+    re.compile(r"(?<!\d)(?P<y>(?:18|19|20)\d\d)(?P<s>[-./]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})(?P<s>[-./])(?P<m>\d{1,2})(?P=s)(?P<y>(?:18|19|20)\d\d|\d\d)(?![\d]|\.\d)"),
+    re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s\-.]*{_MONTH.format('m')}[\s\-,]*(?P<y>(?:18|19|20)\d\d|\d\d)(?!\d)", re.I),
+    re.compile(rf"\b{_MONTH.format('m')}\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(?P<y>(?:18|19|20)\d\d)(?!\d)", re.I),
+    re.compile(r"(?P<y>\d{4})\s*[年년]\s*(?P<m>\d{1,2})\s*[月월]\s*(?P<d>\d{1,2})\s*[日일]?"),
+)
+_UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){4,}(?![\d.])")
+_SHAPES = tuple(map(re.compile, (
+    r"[^\s@,;()<>]+@[\w\-]+(?:\.[\w\-]+)*",
+    r"(?:https?|ftp)://\S*[\w/]|\bwww\.\S*[\w/]",
+    r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])",
+    r"(?<![\w.,])(?:\+|\(\+?)?\d(?:[\s()/\-.]{0,3}\d){6,}(?![\d])",
+    r"(?<![^\W_])(?!\d+x\d+\b)(?=(?:[\-/]?[^\W_])*?(?:[\-/]?[^\W\d_])*(?:[\-/]?\d[^\W\d_]*){5})[^\W_]+(?:[\-/][^\W_]+)*",
+)))
+_AGE = re.compile(r"(?<!\d)0?(?:9\d|1[0-4]\d)(?=\s*-?\s*(?:y(?:ears?|rs?|/?o)?\b|Y\b))|(?<=\baged )0?(?:9\d|1[0-4]\d)\b", re.I)
+_CALLED = re.compile(
+    r"(?i:\b(?:mr|mrs|ms|miss|mister|dr|prof|professor|doctor|herr|frau|sir|señora?|sra?|pan|pani|mme|m|dott)\b)\.?\s+"
+    r"((?:(?:[^\W\d_]\.|[^\W\d_][^\s.,;:()]*)[ ,]*){1,4})")
+_CAPITAL = re.compile(r"(?:(?:(?![a-zà-ÿ])[^\W\d_])(?:\.|[^\s.,;:()]*)[ ,]*)+")
+_INTRODUCED = frozenset(["by", "patient", "pt", "named", "name", "mr", "mrs", "ms", "miss", "dr", "prof"])
+_PLACE = re.compile(
+    r"(?:\b(?:St\.?|[A-Z][\w'’\-]+)\s+(?:(?:of|for|the|de|la|and|&)\s+)*)+"
+    r"(?:Hospital|Clinic|Infirmary|Medical Cent(?:er|re)|Health Cent(?:er|re)|Institute|University)\b"
+    r"|\b(?:Hospital|Clinic|University|Klinikum|Klinik)\s+(?:(?:of|de|la|del)\s+)*(?:[A-Z][\w'’\-]+\s*)+")
+_BEFORE_START = re.compile(r"(?:^|[.:;!?\n\[])\s*$")
+_BETWEEN = re.compile(r"[\s,.^_\-]*")
+_EPONYMS = ("plaster of paris",)
+"""Phrases whose capital is no name's."""
+_SPACES = (
+    (re.compile(r"[(\[]\s*[,;:.\-]*\s*[)\]]"), ""), (re.compile(r"\s+([,;.)\]])"), r"\1"),
+    (re.compile(r"([,;:])(?:\s*[,;:])+"), r"\1"), (re.compile(r"[ \t]{2,}"), " "), (re.compile(r"^[\s,;:.^]+|[\s,;:^]+$"), ""),
+)
+
+Span = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word where it stands. plain: folded. capital: it begins with one, in a script that knows them."""
+
+    start: int
+    end: int
+    plain: str
+    capital: bool
+    cased: bool
+
+
+@dataclass(frozen=True)
+class Scrubber:
+    """For the texts of one patient. known: who that is. days: by how many theirs move. uid: what stands in for a UID.
+
+    common: words that stand in the texts of several patients, and so tell none of them apart.
+    """
+
+    known: Identity
+    days: int
+    uid: Callable[[str], str]
+    common: Collection[str] = ()
+
+    def clean(self, text: str, *, strict: bool = True) -> str:
+        """The text with dates moved, UIDs replaced and all else of an identity gone.
+
+        strict: words that look like a name and are in no vocabulary go too, as free text wants it; else what is known
+        of the patient alone, as codes want it.
+        """
+        spans = self._seeded(text)
+        if strict:
+            spans = [*self._shaped(text), *spans]
+        text = _without(text, spans)
+        gone = [*self._names(text, strict=strict)]
+        text = _without(text, gone)
+        if spans or gone:
+            for pattern, by in _SPACES:
+                text = pattern.sub(by, text)
+        return text
+
+    def _shaped(self, text: str) -> Iterator[Span]:
+        """What looks like an identifier, whoever's it is."""
+        for found in _UID.finditer(text):
+            yield *found.span(), self.uid(found[0])
+        for pattern in _DATES:
+            for found in pattern.finditer(text):
+                yield *found.span(), self._moved(found)
+        for pattern in (*_SHAPES, _PLACE):
+            for found in pattern.finditer(text):
+                yield *found.span(), ""
+        for found in _AGE.finditer(text):
+            yield *found.span(), "90"
+        for found in _CALLED.finditer(text):
+            name = _CAPITAL.match(found[1])
+            if name:
+                yield found.start(1), found.start(1) + name.end(), ""
+
+    def _seeded(self, text: str) -> list[Span]:
+        pattern = self.known.pattern
+        return [(*found.span(), "") for found in pattern.finditer(text)] if pattern else []
+
+    def _moved(self, found: re.Match[str]) -> str:
+        """The date in the same spelling, so many days on; '' where it is none or its century is not told."""
+        day, year, month = found["d"], found["y"], found["m"]
+        number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+        swapped = number > 12 >= int(day)
+        moved = len(year) == 4 and moved_by(int(year), *((int(day), number) if swapped else (number, int(day))), self.days)
+        if not moved:
+            return ""
+        named = moved.strftime("%B" if len(month) > 3 else "%b")
+        new = {"y": f"{moved.year:04}", "m": f"{moved.month:0{len(month)}}" if month.isdigit() else named,
+               "d": f"{moved.day:0{len(day)}}"}
+        if swapped:
+            new["d"], new["m"] = new["m"], new["d"]
+        text, start = found[0], found.start()
+        for name in sorted(new, key=found.start, reverse=True):
+            text = text[: found.start(name) - start] + new[name] + text[found.end(name) - start :]
+        return text
+
+    def _names(self, text: str, *, strict: bool) -> Iterator[Span]:
+        """The words that are somebody's name, and the initials beside them."""
+        words = [
+            Word(found.start(), found.end(), folded(found[0]), found[0][:1].isupper(), has_case(found[0]))
+            for found in WORD.finditer(text)
+        ]
+        mixed = any(sign.islower() for sign in text)
+        sure = [self._is_name(word, strict=strict) and not _eponym(text, word) for word in words]
+        gone = list(sure)
+        for place, word in enumerate(words):
+            if sure[place]:
+                continue
+            near = [other for other in (place - 1, place + 1)
+                    if 0 <= other < len(words) and gone[other] and _beside(text, words[place], words[other])]
+            if word.plain in self.known.names:
+                gone[place] = word.capital and (bool(near) or not _starts(text, word)) and not _eponym(text, word)
+            elif len(word.plain) == 1 and word.capital and not text[word.end : word.end + 1].isdigit():
+                gone[place] = bool(near)
+            elif strict and mixed and place and word.capital and not text[word.start : word.end].isupper():
+                gone[place] = words[place - 1].plain in _INTRODUCED and _beside(text, words[place - 1], word)
+        for word, is_gone in zip(words, gone, strict=True):
+            if is_gone:
+                yield word.start, word.end, ""
+
+    def _is_name(self, word: Word, *, strict: bool) -> bool:
+        """Whether a word is a name whatever stands beside it."""
+        if len(word.plain) == 1 and word.cased:
+            return False
+        if word.plain in self.known.names:
+            return not is_clinical(word.plain)
+        if not strict or word.plain in self.common:
+            return False
+        return not is_clinical(word.plain) if word.capital else not word.cased
+
+
+def _beside(text: str, one: Word, other: Word) -> bool:
+    first, second = sorted((one, other), key=lambda word: word.start)
+    return bool(_BETWEEN.fullmatch(text, first.end, second.start))
+
+
+def _starts(text: str, word: Word) -> bool:
+    return bool(_BEFORE_START.search(text[: word.start]))
+
+
+def _eponym(text: str, word: Word) -> bool:
+    return any(text[: word.end].lower().endswith(phrase) for phrase in _EPONYMS)
+
+
+def _without(text: str, spans: list[Span]) -> str:
+    """The text with spans replaced; of those that overlap, the one that begins first, and of these the longest."""
+    parts, end = [], 0
+    for start, stop, by in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if start >= end:
+            parts += [text[end:start], by]
+            end = stop
+        elif stop > end:
+            end = stop
+    return "".join([*parts, text[end:]])

@@ -1,0 +1,49 @@
+"""What stands in for an identity: made from it by a secret key, so that equal stays equal and none can be undone."""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import re
+
+FIRST, LAST = 30, 3650
+"""A patient's dates move back by no fewer and no more days than these."""
+_DATE = re.compile(r"(\d{4})([.\-/]?)(\d{2})\2(\d{2})")
+
+
+class Surrogates:
+    """Surrogates under one key. key: of 32 random bytes, without which nobody finds the way back."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def _digest(self, kind: str, text: str) -> bytes:
+        return hmac.digest(self._key, f"{kind}\0{text}".encode(errors="surrogateescape"), hashlib.sha256)
+
+    def code(self, kind: str, text: str, letters: int = 12) -> str:
+        """Letters and digits of base 32; two texts share one of 12 with a chance of 2**-60."""
+        return base64.b32encode(self._digest(kind, text)).decode()[:letters]
+
+    def uid(self, old: str) -> str:
+        """A UID under 2.25 (PS3.5 B.2), of 122 bits."""
+        return f"2.25.{int.from_bytes(self._digest('uid', old)[:16]) >> 6}"
+
+    def days(self, patient: str) -> int:
+        """By how many days the patient's dates move, below zero."""
+        return -FIRST - int.from_bytes(self._digest("days", patient)[:8]) % (LAST - FIRST)
+
+    def date(self, text: str, patient: str) -> str:
+        """A DA or DT value with its day moved and the rest as it was; '' where it does not begin with a day."""
+        found = _DATE.match(text)
+        moved = found and moved_by(int(found[1]), int(found[3]), int(found[4]), self.days(patient))
+        if not found or not moved:
+            return ""
+        return f"{moved:%Y}{found[2]}{moved:%m}{found[2]}{moved:%d}".rjust(8, "0") + text[found.end() :]
+
+
+def moved_by(year: int, month: int, day: int, days: int) -> datetime.date | None:
+    """The day so many days on; None where there is no such day."""
+    try:
+        return datetime.date(year, month, day) + datetime.timedelta(days)
+    except (ValueError, OverflowError):
+        return None
