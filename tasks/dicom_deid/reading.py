@@ -1,5 +1,6 @@
 """Reading what a method wrote, of which nothing is believed: every file whatever it is, its elements, its pixels."""
 
+from codecs import lookup
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fourfold.tasks.dicom_deid.stretches import Stretch, stretches
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -46,6 +49,22 @@ class File:
         """Every element with its place, as in ``key``, nested ones and those of the meta information too."""
         found, _ = self.parsed
         return [] if found is None else [*_walk(getattr(found, "file_meta", ()) or (), "", 0), *_walk(found, "", 0)]
+
+    @cached_property
+    def stretches(self) -> list[Stretch]:
+        """Its bytes, cut at its elements, readable or not."""
+        return stretches(self.data)
+
+    @cached_property
+    def codecs(self) -> list[str]:
+        """By which Python codecs its text may be read: UTF-8, and those of the character sets that it names."""
+        from pydicom.charset import python_encoding
+
+        named = [one for one in self.stretches if one.place.endswith("(0008,0005)") and one.end - one.start < 1024]
+        terms = {term for one in named for term in one.data[one.start : one.end].decode("latin-1").split("\\")}
+        known = {lookup(python_encoding[term]).name for term in (each.strip(" \0") for each in terms)
+                 if term and term in python_encoding}
+        return ["utf-8", *sorted(known - {"utf-8"})]
 
     @cached_property
     def pixels(self) -> "tuple[npt.NDArray[Any] | None, str]":

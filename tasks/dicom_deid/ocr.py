@@ -1,0 +1,67 @@
+"""A reader of text in images, where the glyphs alone leave doubt: RapidOCR, one engine a process, if installed."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.tasks.dicom_deid.text_search import bare, fold
+
+ALIKE = 0.7
+"""The similarity (Ratcliff and Obershelp 1988) of what is read to an identifier from which it counts as read."""
+DOUBT = "doubt"
+"""How an identifier is said to be found where nothing installed can read it: doubt counts against the method."""
+
+
+def reads(image: npt.NDArray[np.float64], forms: Sequence[str]) -> tuple[str, str]:
+    """How one of these forms is read in an image (rows, columns), and what was read; two empty texts if none is.
+
+    The image is read as it is and twice as large. The engine knows Latin letters, digits and Han: an identifier in
+    none of these stays in doubt.
+    """
+    if find_spec("rapidocr_onnxruntime") is None:
+        return DOUBT, "rapidocr-onnxruntime, which would tell, is not installed"
+    wanted = [form for form in (bare(fold(each)) for each in forms) if form and all(map(_readable, form))]
+    if not wanted:
+        return DOUBT, "no reader knows its script"
+    for factor in (1, 2):
+        for line in _lines(image, factor):
+            if any(_alike(bare(fold(line)), form) for form in wanted):
+                return "OCR" if factor == 1 else "OCR at twice its size", f"read {line!r}"
+    return "", ""
+
+
+def _alike(line: str, form: str) -> bool:
+    """Whether a line says this, in whole or as a part of it."""
+    if len(form) < 3:
+        return line == form
+    if form in line:
+        return True
+    matched = sum(block.size for block in SequenceMatcher(None, line, form, autojunk=False).get_matching_blocks())
+    return 2 * matched / (len(form) + min(len(line), len(form))) >= ALIKE
+
+
+def _readable(character: str) -> bool:
+    return character.isascii() or "\u00c0" <= character <= "\u024f" or "\u3400" <= character <= "\u9fff"
+
+
+def _lines(image: npt.NDArray[np.float64], factor: int) -> list[str]:
+    """What is read in an image, stretched to 8 bits and enlarged."""
+    low, high = float(image.min()), float(image.max())
+    if high <= low:
+        return []
+    grey = np.clip((image - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    grey = np.kron(grey, np.ones((factor, factor), np.uint8))
+    found, _ = _engine()(np.repeat(grey[..., None], 3, axis=2))
+    return [str(line[1]) for line in found or ()]
+
+
+@cache
+def _engine() -> Any:
+    from rapidocr_onnxruntime import RapidOCR
+
+    return RapidOCR(text_score=0.3, intra_op_num_threads=1)

@@ -1,0 +1,206 @@
+"""Whether identifiers that were burned into pixels can still be read there, by where their glyphs lay.
+
+The share of glyph pixels p whose contrast to their local background survives, |O(p) - bg| >= 0.25 |I(p) - bg|, with
+the output's grey levels brought to the scale of what was given, so that no rescaling hides a leak and none makes one.
+Those whose contrast turned around are taken off, which noise does both ways alike; an inverted text has them all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.tasks.dicom_deid import ocr
+from fourfold.tasks.dicom_deid.key import Mask, Planted
+from fourfold.tasks.dicom_deid.reading import File
+
+HIDDEN, LEGIBLE = 0.1, 0.5
+"""Below the first share of glyph pixels an identifier is hidden, above the second legible; OCR decides between."""
+SURVIVES = 0.25
+"""The part of its contrast that a pixel must keep to count."""
+_SAMPLE = 4096
+"""Pairs of pixels by which the scale of an output is told."""
+_LUMINANCE = (0.299, 0.587, 0.114)
+"""Of red, green and blue (ITU-R BT.601)."""
+
+Grey = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The images of a file: as given, as a perfect method would return them, and as written. masks: of identifiers."""
+
+    given: File
+    reference: File
+    written: File
+    masks: Sequence[Mask | None]
+
+    @cached_property
+    def pairs(self) -> list[tuple[Grey, Grey, float]]:
+        """Images given and written, (frames, rows, columns) each, in as many ways as they can be seen, and the scale
+        from one to the other. Empty where nothing is written that could be seen."""
+        found = []
+        for before, after in zip(seen(self.given), seen(self.written), strict=False):
+            fitted = _fitted(after, before.shape)
+            if fitted is not None:
+                found.append((before, fitted, _scale(before, fitted, self.outside(before.shape))))
+        return found
+
+    @property
+    def other_shape(self) -> bool:
+        """Whether there are pixels that cannot be laid over those given."""
+        return not self.pairs and self.written.pixels[0] is not None
+
+    def outside(self, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """(rows, columns) bool: what no mask covers, on any frame."""
+        free = np.ones(shape[1:], bool)
+        for mask in self.masks:
+            if mask is not None:
+                height, width = mask.glyphs.shape
+                free[mask.top : mask.top + height, mask.left : mask.left + width] = False
+        return free
+
+
+def legible(pixels: Pixels, item: Planted) -> tuple[str, str]:
+    """In what form a burned-in item can be read in the output, and a measure of it; two empty texts if it cannot."""
+    if item.mask is None or _as_reference(pixels, item.mask):
+        return "", ""
+    if pixels.other_shape:
+        return _read_whole(pixels, item)
+    shares = [
+        (share(before[frame], after[frame], item.mask, scale), after[frame])
+        for before, after, scale in pixels.pairs
+        for frame in (range(min(len(before), len(after))) if item.mask.frame < 0 else [item.mask.frame])
+        if frame < min(len(before), len(after))
+    ]
+    most = max((each for each, _ in shares), default=0.0)
+    if most < HIDDEN:
+        return "", ""
+    if most > LEGIBLE:
+        return "contrast", f"{most:.0%} of its glyph pixels keep their contrast"
+    for each, image in sorted(shares, key=lambda pair: -pair[0])[:4]:
+        if each >= HIDDEN:
+            said, text = ocr.reads(_crop(image, item.mask), item.forms)
+            if said:
+                return said, f"{each:.0%} of its glyph pixels keep their contrast; {text}"
+    return "", ""
+
+
+def share(given: Grey, written: Grey, mask: Mask, scale: float = 1.0) -> float:
+    """The net share of glyph pixels that keep their contrast, in [0, 1]. given, written: (rows, columns); scale: grey
+    levels of ``written`` to one of ``given``."""
+    box = (slice(mask.top, mask.top + mask.glyphs.shape[0]), slice(mask.left, mask.left + mask.glyphs.shape[1]))
+    glyphs = mask.glyphs[: given[box].shape[0], : given[box].shape[1]]
+    if not glyphs.any():
+        return 0.0
+    before, after = given[box], written[box]
+    if np.ptp(after) == 0:
+        return 0.0
+    was = (before - _background(before, glyphs))[glyphs] * scale
+    now = (after - _background(after, glyphs))[glyphs]
+    visible = np.abs(was) > 0
+    if not visible.any():
+        return 0.0
+    kept = np.sign(was) * now / np.where(visible, np.abs(was), 1)
+    return float(abs(np.mean((kept >= SURVIVES)[visible]) - np.mean((kept <= -SURVIVES)[visible])))
+
+
+def _background(image: Grey, glyphs: npt.NDArray[np.bool_]) -> Grey:
+    """The mean of what surrounds each pixel and is no glyph, within the box of the text.
+
+    Only there: what lies outside was left alone by whoever blanked the box.
+    """
+    from scipy.ndimage import uniform_filter
+
+    size = 2 * max(4, round(min(glyphs.shape) / 3)) + 1
+    free = (~glyphs).astype(float)
+    if not free.any():
+        return np.full(image.shape, np.median(image))
+    weight = uniform_filter(free, size, mode="constant")
+    total = uniform_filter(image * free, size, mode="constant")
+    return np.where(weight > 1e-9, total / np.maximum(weight, 1e-9), (image * free).sum() / free.sum())
+
+
+def seen(file: File) -> list[Grey]:
+    """The images of a file as grey levels, (frames, rows, columns): as stored, and where a palette colours them, so."""
+    stored, _ = file.pixels
+    if stored is None:
+        return []
+    views = [_grey(stored)]
+    dataset, _ = file.parsed
+    if dataset is not None and dataset.get("PhotometricInterpretation") == "PALETTE COLOR" and stored.ndim == 3:
+        from pydicom.pixels import apply_color_lut
+
+        try:
+            views.append(_grey(np.asarray(apply_color_lut(stored, dataset))))
+        except Exception:  # A palette that cannot be applied shows nothing; what is stored was looked at.
+            return views
+    return views if len(views) == 2 else views * 2
+
+
+def _grey(samples: npt.NDArray[Any]) -> Grey:
+    image = samples.astype(np.float64)
+    return image[..., :3] @ np.array(_LUMINANCE) if image.ndim == 4 else image
+
+
+def _fitted(image: Grey, shape: tuple[int, ...]) -> Grey | None:
+    """An image brought to the rows and columns of another by linear interpolation; None if its sides are not alike."""
+    rows, columns = shape[1:]
+    if image.shape[1:] == (rows, columns):
+        return image
+    ratio = (rows / image.shape[1], columns / image.shape[2])
+    if not 0.98 < ratio[0] / ratio[1] < 1.02:
+        return None
+    from scipy.ndimage import zoom
+
+    scaled = np.stack([zoom(frame, ratio, order=1, grid_mode=True, mode="nearest") for frame in image])
+    return scaled if scaled.shape[1:] == (rows, columns) else None
+
+
+def _scale(before: Grey, after: Grey, free: npt.NDArray[np.bool_]) -> float:
+    """Grey levels of ``after`` to one of ``before``: the median slope between pixels outside of all masks (Theil 1950,
+    Sen 1968), which a third of them blanked does not move; where these are flat, the ratio of the ranges."""
+    rng = np.random.default_rng(0)
+    frames = min(len(before), len(after))
+    places = np.argwhere(free)
+    if len(places):
+        first, second = (places[rng.integers(0, len(places), _SAMPLE)] for _ in range(2))
+        frame = rng.integers(0, frames, _SAMPLE)
+        rise, run = (
+            each[frame, first[:, 0], first[:, 1]] - each[frame, second[:, 0], second[:, 1]] for each in (after, before)
+        )
+        apart = np.abs(run) > 0.02 * np.ptp(before[:frames])
+        if apart.sum() >= 64:
+            slope = float(np.median(rise[apart] / run[apart]))
+            if slope:
+                return slope
+    spread = float(np.ptp(before[:frames]))
+    return float(np.ptp(after[:frames])) / spread if spread else 1.0
+
+
+def _as_reference(pixels: Pixels, mask: Mask) -> bool:
+    """Whether the box of the mask is that of a perfect method's output."""
+    written, perfect = pixels.written.pixels[0], pixels.reference.pixels[0]
+    if written is None or perfect is None or written.shape != perfect.shape:
+        return written is None
+    rows = slice(mask.top, mask.top + mask.glyphs.shape[0])
+    columns = slice(mask.left, mask.left + mask.glyphs.shape[1])
+    frames = slice(None) if mask.frame < 0 else slice(mask.frame, mask.frame + 1)
+    return bool(np.array_equal(written[frames, rows, columns], perfect[frames, rows, columns]))
+
+
+def _crop(image: Grey, mask: Mask, margin: int = 6) -> Grey:
+    top, left = max(0, mask.top - margin), max(0, mask.left - margin)
+    return image[top : mask.top + mask.glyphs.shape[0] + margin, left : mask.left + mask.glyphs.shape[1] + margin]
+
+
+def _read_whole(pixels: Pixels, item: Planted) -> tuple[str, str]:
+    """What OCR says of images that were cropped or turned, of which the place of a mask says nothing."""
+    for image in seen(pixels.written)[0][:4]:
+        said, text = ocr.reads(image, item.forms)
+        if said:
+            return said, f"in an image of {image.shape[0]} x {image.shape[1]} pixels; {text}"
+    return "", ""

@@ -1,0 +1,335 @@
+"""Looking for many texts at once in the bytes of a file, whatever the script, and however a file may spell them.
+
+Three automata (Aho and Corasick 1975) read each file once: over its text, decoded, NFKC and case-folded; over the same
+without separators, so that ``555-12-34`` is found as ``5551234``; and over all of its bytes, for texts in encodings
+other than its own, in base64 or hex, or backwards. A hit counts only where the text stands as a word: bounded by
+another category of character, but for scripts that write no spaces between words, where it may stand within others.
+"""
+
+import base64
+import binascii
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from math import log2
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch
+
+if TYPE_CHECKING:
+    from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
+
+PLAIN, SEPARATED = "as text", "as text, other separators"
+"""How a text was found; any other way is the name of an encoding."""
+CHANCE = 2.0**-26
+"""The chance that a hit counts which random bytes could hold: with some 64 texts of a patient, 2 ** -20 a stretch."""
+_SEPARATORS = re.compile(r"[^\s!-/:-@\[\]^_`{-~\x00-\x1f\xa0\u2010-\u2015\u3000-\u303f\u30fb\uff65]+|[\n\\]+")
+_UNBROKEN = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fff\u3005\u3040-\u31ff\u3400-\u9fff"
+    "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_UNSEEN = re.compile(
+    "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
+_NOT_ASCII = re.compile(rb"[\x1b\x80-\xff]")
+_LEGACY = (
+    *("latin-1", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
+    *("iso8859-9", "iso8859-15", "cp1250", "cp1251", "cp1252", "koi8-r", "tis-620"),
+    *("shift_jis", "euc_jp", "euc_kr", "gb18030", "big5"),
+)
+LARGE = 4096
+"""Bytes of which a stretch may have more only if it is text, to be decoded whole."""
+_WIDTHS = {"utf-16-le": 2, "utf-16-be": 2}
+_CODED = ("", "hex", "base64")
+"""Spellings whose neighbours say nothing."""
+_SHORTEST = 6
+"""Bytes that a text must have to be looked for in bytes that are not decoded."""
+
+
+def fold(text: str) -> str:
+    """NFKC, case-folded, without characters that do not show (category Cf)."""
+    if text.isascii():
+        return text.lower()
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
+
+
+def bare(folded: str) -> str:
+    """A folded text without separators."""
+    return "".join(_SEPARATORS.findall(folded))
+
+
+def bounded(text: str, start: int, end: int, number: bool = False) -> bool:
+    """Whether ``text[start:end]`` stands as a word. number: dots hold digits together, as in a UID."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    if number and before == ".":
+        return False
+    alone = end - start == 1
+    return not _runs_on(before, text[start], alone) and not _runs_on(text[end - 1], after, alone)
+
+
+def _runs_on(left: str, right: str, alone: bool) -> bool:
+    """Whether a word goes on from one character to the next. alone: a single character is no word within others."""
+    if not left or not right:
+        return False
+    if not alone and (_UNBROKEN.match(left) or _UNBROKEN.match(right)):
+        return False
+    if left.isdigit() or right.isdigit():
+        return left.isdigit() and right.isdigit()
+    return all(each.isalpha() or unicodedata.category(each)[0] == "M" for each in (left, right))
+
+
+class Hit(NamedTuple):
+    """text: which of those looked for, by index. form: how it was spelled. start: its offset, by which equal hits are
+    told. snippet: what stands around it."""
+
+    text: int
+    stretch: Stretch
+    form: str
+    start: int
+    snippet: str
+
+
+class _Bytes(NamedTuple):
+    """One way to spell text number ``text``. exact: its bytes; codec: by which what stands around them is read."""
+
+    text: int
+    form: str
+    exact: bytes
+    codec: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is looked for. texts: (n,); uid: (n,) bool, whether dots hold a text together."""
+
+    texts: Sequence[str]
+    uid: Sequence[bool]
+
+    @cached_property
+    def folded(self) -> Mapping[str, list[int]]:
+        """The numbers of the texts by how they are folded."""
+        return _grouped((fold(text), number) for number, text in enumerate(self.texts))
+
+    @cached_property
+    def bare(self) -> Mapping[str, list[int]]:
+        """The same without separators, of those that have some or may be given some: numbers, and several words."""
+        pairs = ((bare(text), text, number) for text, numbers in self.folded.items() for number in numbers)
+        return _grouped(
+            (short, number) for short, text, number in pairs
+            if not self.uid[number] and len(short) >= 4 and (short != text.strip() or any(map(str.isdigit, short)))
+        )
+
+    @cached_property
+    def spelled(self) -> Mapping[bytes, list[_Bytes]]:
+        """The texts as bytes in lower case."""
+        found: dict[bytes, list[_Bytes]] = {}
+        for number, text in enumerate(self.texts):
+            for one in _spellings(number, text):
+                if len(one.exact) >= _SHORTEST:
+                    found.setdefault(one.exact.lower(), []).append(one)
+        return found
+
+    @cached_property
+    def automata(self) -> "tuple[AhoCorasick, AhoCorasick, BytesAhoCorasick]":
+        """Of folded, bare and spelled texts, each in the order of its mapping."""
+        from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
+
+        return AhoCorasick(list(self.folded)), AhoCorasick(list(self.bare)), BytesAhoCorasick(list(self.spelled))
+
+    @cached_property
+    def lists(self) -> tuple[list[list[int]], list[list[int]], list[list[_Bytes]]]:
+        """What stands for each number that an automaton returns."""
+        return list(self.folded.values()), list(self.bare.values()), list(self.spelled.values())
+
+
+def _grouped(pairs: Iterator[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for text, number in pairs:
+        if text.strip():
+            found.setdefault(text, []).append(number)
+    return found
+
+
+def _spellings(number: int, text: str) -> Iterator[_Bytes]:
+    """Ways to write a text as bytes. ASCII needs no cases: the bytes are looked for in lower case."""
+    composed = {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC")}
+    cases = {case for one in composed for case in (one, one.upper(), one.lower(), one.title())}
+    for one in sorted({each.lower() if each.isascii() else each for each in cases}):
+        yield _Bytes(number, "UTF-8", one.encode(), "utf-8")
+        for codec in ("utf-16-le", "utf-16-be"):
+            yield _Bytes(number, codec.upper(), one.encode(codec), codec)
+        for codec in () if one.isascii() else _LEGACY:
+            try:
+                yield _Bytes(number, codec.upper(), one.encode(codec), codec)
+            except UnicodeEncodeError:
+                continue
+        for escaped in _iso_2022(one):
+            yield _Bytes(number, "ISO 2022", escaped, "")
+        yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
+        if len(one) >= _SHORTEST:
+            yield _Bytes(number, "backwards", one[::-1].encode(), "utf-8")
+    for one in sorted(cases):
+        for encoded in _base64(one.encode()):
+            yield _Bytes(number, "base64", encoded, "base64")
+
+
+def _iso_2022(text: str) -> Iterator[bytes]:
+    """Japanese as ISO 2022 escapes to it, without the escapes."""
+    try:
+        encoded = text.encode("iso2022_jp_2")
+    except UnicodeEncodeError:
+        return
+    if b"\x1b$" in encoded:
+        yield re.sub(rb"\A\x1b\$.|\x1b\(B\Z", b"", encoded)
+
+
+def _base64(data: bytes) -> Iterator[bytes]:
+    """The characters that a text makes wherever it stands in what is encoded, by its offset of 0, 1 or 2 bytes."""
+    for offset, lead in ((0, 0), (1, 2), (2, 3)):
+        whole = (offset + len(data)) * 8 // 6
+        yield base64.b64encode(b"\0" * offset + data)[lead:whole]
+
+
+def search(
+    texts: Texts, cut: Sequence[Stretch], samples: Sequence[Stretch] = (), codecs: Sequence[str] = ("utf-8",)
+) -> list[Hit]:
+    """Where any of the texts stands in these stretches, each text once at each place that it starts.
+
+    samples: stretches, such as pixels, that are searched as bytes alone. codecs: by which text is decoded; that of the
+    file. A hit in a stretch of bytes must be longer than what random bytes of its length would hold.
+    """
+    large = [one for one in cut if one.vr not in TEXT and one.end - one.start > LARGE]
+    rest = [one for one in cut if one.vr in TEXT or one.end - one.start <= LARGE]
+    rest += [run for one in large for run in _printed(one)]
+    found: dict[tuple[int, str, int], Hit] = {}
+    for codec in codecs:
+        legacy = [one for one in rest if _NOT_ASCII.search(one.data, one.start, one.end)] if codec != "utf-8" else rest
+        for hit in _in_text(texts, legacy, codec):
+            found.setdefault((hit.text, hit.stretch.place, hit.start), hit)
+    undecoded = {(id(one.data), one.start) for one in (*large, *samples)}
+    return [*found.values(), *_in_bytes(texts, [*cut, *samples], undecoded)]
+
+
+def _printed(one: Stretch) -> Iterator[Stretch]:
+    """Those parts of a large stretch of bytes that could be text."""
+    for run in _PRINTED.finditer(one.data, one.start, one.end):
+        yield Stretch(one.data, one.place, one.vr, run.start(), run.end())
+
+
+def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
+    """Hits in what is decoded, with and without separators."""
+    pieces = [fold(one.data[one.start : one.end].decode(codec, "replace")) for one in cut]
+    text, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
+    plain, separated, _ = texts.automata
+    of_plain, of_separated, _ = texts.lists
+    seen = set()
+    for number, start, end in plain.find_matches_as_indexes(text, overlapping=True):
+        for one in of_plain[number]:
+            if bounded(text, start, end, texts.uid[one]):
+                seen.add((one, start))
+                yield from _hit(text, start, end, one, PLAIN, cut, starts)
+    runs = [(run.start(), run.group()) for run in _SEPARATORS.finditer(text)]
+    offsets = list(accumulate((len(run) for _, run in runs), initial=0))
+    for number, start, end in separated.find_matches_as_indexes("".join(run for _, run in runs), overlapping=True):
+        first, last = (_original(runs, offsets, at) for at in (start, end - 1))
+        if bounded(text, first, last + 1):
+            for one in of_separated[number]:
+                if (one, first) not in seen:
+                    yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
+
+
+def _original(runs: Sequence[tuple[int, str]], offsets: Sequence[int], at: int) -> int:
+    """Where the character at ``at`` stood before separators were left out."""
+    run = bisect_right(offsets, at) - 1
+    return runs[run][0] + at - offsets[run]
+
+
+def _hit(
+    text: str, start: int, end: int, number: int, form: str, cut: Sequence[Stretch], starts: Sequence[int]
+) -> Iterator[Hit]:
+    """The hit at ``start``, unless chance would explain it."""
+    at = bisect_right(starts, start) - 1
+    low, high = starts[at], starts[at + 1] - 1
+    if end > high:
+        return
+    if cut[at].vr in TEXT or not _by_chance(text, start, end, low, high):
+        yield Hit(number, cut[at], form, start - low, shown(text[max(low, start - 24) : min(high, end + 24)]))
+
+
+def _by_chance(text: str, start: int, end: int, low: int, high: int) -> bool:
+    """Whether random bytes would hold such a hit too: its own characters tell, and so do printed ones around it."""
+    if not text[low:start].strip("\0 ") and not text[end:high].strip("\0 "):
+        return False
+    bits = sum(7 if each.isascii() and each.isalpha() else 8 * len(each.encode()) for each in text[start:end])
+    for step, edge in ((-1, start - 1), (1, end)):
+        at = edge
+        while low <= at < high and abs(at - edge) < 64 and text[at].isprintable() and text[at] != "\ufffd":
+            bits, at = bits + 1.4, at + step
+    return bits < log2(high - low + 1) - log2(CHANCE)
+
+
+def _in_bytes(texts: Texts, cut: Sequence[Stretch], undecoded: Collection[tuple[int, int]]) -> Iterator[Hit]:
+    """Hits in what is not decoded, in one reading of each range of bytes that no stretch is left out of."""
+    _, _, automaton = texts.automata
+    _, _, spelled = texts.lists
+    for data, low, high, within in _ranges(cut):
+        starts = [one.start for one in within]
+        for number, start, end in automaton.find_matches_as_indexes(data[low:high].lower(), overlapping=True):
+            stretch = within[max(0, bisect_right(starts, low + start) - 1)]
+            if low + start < stretch.start or low + end > stretch.end:
+                continue
+            for one in spelled[number]:
+                if one.form == "UTF-8" and (id(data), stretch.start) not in undecoded:
+                    continue  # It was found as text.
+                if _stands(one, stretch, low + start, low + end, texts.uid[one.text]):
+                    yield Hit(one.text, stretch, one.form, low + start, _around(one, stretch, low + start, low + end))
+
+
+def _ranges(cut: Sequence[Stretch]) -> Iterator[tuple[bytes, int, int, list[Stretch]]]:
+    """Of each buffer the ranges that stretches lie in, headers between them included, and these stretches."""
+    buffers: dict[int, list[Stretch]] = {}
+    for one in cut:
+        buffers.setdefault(id(one.data), []).append(one)
+    for members in buffers.values():
+        members.sort(key=lambda one: one.start)
+        first = 0
+        for at in range(1, len(members) + 1):
+            if at == len(members) or members[at].start - members[at - 1].end > 64:
+                yield members[0].data, members[first].start, members[at - 1].end, members[first:at]
+                first = at
+
+
+def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, uid: bool) -> bool:
+    """Whether these bytes are the text: of the right case, a word, and more than chance."""
+    found = stretch.data[start:end]
+    if one.codec == "base64" and found != one.exact:
+        return False
+    width = _WIDTHS.get(one.codec, 1)
+    if one.codec not in _CODED:
+        before = stretch.data[max(stretch.start, start - 4 * width) : start].decode(one.codec, "replace")[-1:]
+        after = stretch.data[end : min(stretch.end, end + 4 * width)].decode(one.codec, "replace")[:1]
+        middle = found.decode(one.codec, "replace")
+        if not middle or not bounded(before + middle + after, len(before), len(before) + len(middle), uid):
+            return False
+    if stretch.vr in TEXT:
+        return True
+    bits, varied = 7 * len(found) / width, len(set(found) - {0})
+    return varied >= 5 and bits >= log2(stretch.end - stretch.start + 1) - log2(CHANCE)
+
+
+def _around(one: _Bytes, stretch: Stretch, start: int, end: int) -> str:
+    """What stands around a hit, decoded as it was."""
+    width = _WIDTHS.get(one.codec, 1)
+    low, high = max(stretch.start, start - 24 * width), min(stretch.end, end + 24 * width)
+    low += (start - low) % width
+    return shown(stretch.data[low:high].decode("latin-1" if one.codec in _CODED else one.codec, "replace"))
+
+
+def shown(text: str) -> str:
+    """A snippet on one line, with a dot for what cannot be shown."""
+    return "".join(each if each.isprintable() and each != "\ufffd" else "·" for each in text).strip("· ")
