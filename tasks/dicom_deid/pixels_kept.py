@@ -1,0 +1,202 @@
+"""What a method did to the pixels that nobody asked it to touch, compared after decoding."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.tasks.dicom_deid.key import Mask
+from fourfold.tasks.dicom_deid.reading import File
+
+MARGIN = 3
+"""Pixels around a glyph that a method may change with it."""
+MOST_DB = 100.0
+"""The PSNR of what is equal, in dB: more than any image of 16 bits has that is not."""
+VISIBLE = 0.5
+"""Share of its contrast, against what is around it, that a glyph must keep to count as kept."""
+_WINDOW = 7
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One instance outside the masks. equal: 1 if every sample is. changed: share of pixels that are not.
+
+    psnr: dB of the given image's range, at most MOST_DB; ssim: in [-1, 1]. All nan where there was nothing to compare.
+    """
+
+    equal: float
+    changed: float
+    psnr: float
+    ssim: float
+
+
+NOTHING = Compared(np.nan, np.nan, np.nan, np.nan)
+LOST = Compared(0.0, 1.0, 0.0, 0.0)
+SAME = Compared(1.0, 0.0, MOST_DB, 1.0)
+
+
+def compared(given: File, written: File | None, masks: Sequence[Mask]) -> Compared:
+    """Compare the samples of an output with the given ones outside the glyphs of ``masks`` and a margin around them.
+
+    Missing, undecodable or of another size, all is lost. What was given undecodable must have the same bytes.
+    """
+    before, _ = given.pixels
+    if before is None:
+        return NOTHING if stored(given) is None else SAME if _same_bytes(given, written) else LOST
+    after = decoded(given, written)
+    if after is None:
+        return LOST
+    if np.array_equal(before, after):
+        return SAME
+    inside = covered(before.shape[:3], masks)
+    differs = before != after
+    changed = (differs.any(axis=3) if before.ndim == 4 else differs) & ~inside
+    if not changed.any():
+        return SAME
+    return Compared(0.0, float(changed.sum() / max((~inside).sum(), 1)), *_likeness(before, after, inside, changed))
+
+
+def decoded(given: File, written: File | None) -> npt.NDArray[Any] | None:
+    """The samples of an output, if they can be decoded and have the size of the given ones, which have been."""
+    before, _ = given.pixels
+    if written is None or before is None or _size(written) != before.shape[:3]:
+        return None  # Told by the header alone, so that no bomb is decoded to learn that it is too large.
+    after, _ = written.pixels
+    return after if after is not None and after.shape == before.shape else None
+
+
+def distractors_kept(given: File, written: File | None, masks: Sequence[Mask]) -> Floats:
+    """Whether each mask's glyphs (masks,) are still seen, 1 or 0: equal, or with VISIBLE of their contrast.
+
+    Contrast is between the mean of the glyphs and of what is within 2 pixels of them, in units of the frame's spread.
+    """
+    before, after = given.pixels[0], decoded(given, written)
+    if before is None or after is None:
+        return np.full(len(masks), float(before is None and _same_bytes(given, written)))
+    seen = [all(_seen(*views, mask.glyphs) for views in _frames(before, after, mask)) for mask in masks]
+    return np.array(seen, dtype=np.float64)
+
+
+def covered(shape: tuple[int, ...], masks: Sequence[Mask], margin: int = MARGIN) -> npt.NDArray[np.bool_]:
+    """Where (frames, rows, columns) glyphs lie or are within ``margin`` pixels, along rows, columns and diagonals."""
+    from scipy.ndimage import maximum_filter
+
+    inside = np.zeros(shape, dtype=bool)
+    _, rows, columns = shape
+    for mask in masks:
+        wide = maximum_filter(np.pad(mask.glyphs, margin).astype(np.uint8), size=2 * margin + 1).astype(bool)
+        top, left = mask.top - margin, mask.left - margin
+        low, high = max(top, 0), min(top + wide.shape[0], rows)
+        near, far = max(left, 0), min(left + wide.shape[1], columns)
+        if low < high and near < far:
+            frames = slice(None) if mask.frame < 0 else slice(mask.frame, mask.frame + 1)
+            inside[frames, low:high, near:far] |= wide[low - top : high - top, near - left : far - left]
+    return inside
+
+
+def contrast(image: Floats, glyphs: npt.NDArray[np.bool_]) -> float:
+    """Mean of a patch's samples on the glyphs less that within 2 pixels of them; 0 where the one or other is empty."""
+    around = covered((1, *glyphs.shape), [Mask(0, 0, glyphs)], 2)[0] & ~glyphs
+    if not glyphs.any() or not around.any():
+        return 0.0
+    return float(image[glyphs].mean() - image[around].mean())
+
+
+def stored(file: File) -> bytes | None:
+    """The bytes of the pixels as they stand in the file; None where it has none."""
+    found, _ = file.parsed
+    try:
+        return None if found is None or "PixelData" not in found else bytes(found.PixelData)
+    except Exception:
+        return b""
+
+
+def boxes(pixels: npt.NDArray[Any], mask: Mask) -> Iterator[npt.NDArray[Any]]:
+    """The box of a mask on each frame that it lies on, of pixels (frames, rows, columns[, 3])."""
+    rows, columns = (slice(at, at + size) for at, size in zip((mask.top, mask.left), mask.glyphs.shape, strict=True))
+    for frame in range(len(pixels)) if mask.frame < 0 else (mask.frame,):
+        yield pixels[frame, rows, columns]
+
+
+def grey(frame: npt.NDArray[Any]) -> Floats:
+    """The samples of a frame (rows, columns[, 3]), the mean of their colours where it has any."""
+    wide = np.asarray(frame, dtype=np.float64)
+    return wide.mean(axis=2) if wide.ndim == 3 else wide
+
+
+def ssim(before: Floats, after: Floats, span: float) -> Floats:
+    """Structural similarity of two images at each pixel, in [-1, 1]; span: the largest difference of two samples.
+
+    Wang, Bovik, Sheikh, Simoncelli (2004), equation 13, with means over 7 x 7 pixels in place of Gaussian ones and
+    sample covariances, as scikit-image has it.
+    """
+    from scipy.ndimage import uniform_filter
+
+    def mean(image: Floats) -> Floats:
+        return uniform_filter(image, _WINDOW, output=np.float64)
+
+    unbiased = _WINDOW**2 / (_WINDOW**2 - 1)
+    x, y = mean(before), mean(after)
+    xx, yy = (unbiased * (mean(image * image) - m * m) for image, m in ((before, x), (after, y)))
+    xy = unbiased * (mean(before * after) - x * y)
+    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+    return ((2 * x * y + c1) * (2 * xy + c2)) / ((x * x + y * y + c1) * (xx + yy + c2))
+
+
+def _likeness(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], inside: npt.NDArray[np.bool_], changed: npt.NDArray[np.bool_]
+) -> tuple[float, float]:
+    """PSNR and mean SSIM over the pixels outside, from the frames that changed: the others are as they were."""
+    span = float(before.max()) - float(before.min()) or 1.0
+    square, likeness = 0.0, 0.0
+    for frame in range(len(before)):
+        outside = ~inside[frame]
+        if not changed[frame].any():
+            likeness += float(outside.sum())
+            continue
+        one, other = (grey(image[frame]) for image in (before, after))
+        other = np.where(outside, other, one)
+        apart = np.asarray(before[frame], float) - after[frame]
+        apart = (apart**2).mean(axis=2) if apart.ndim == 3 else apart**2
+        square += float(apart[outside].sum())
+        likeness += float(ssim(one, other, span)[outside].sum())
+    n = max(int((~inside).sum()), 1)
+    psnr = 10 * np.log10(span**2 * n / square) if square else MOST_DB
+    return float(np.clip(psnr, 0, MOST_DB)), likeness / n
+
+
+def _frames(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], mask: Mask
+) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any], float, float]]:
+    """Of each frame that a mask lies on and that is not equal there: its box before and after, and how far the samples
+    of the whole frame spread."""
+    frames = range(len(before)) if mask.frame < 0 else (mask.frame,)
+    for frame, one, other in zip(frames, boxes(before, mask), boxes(after, mask), strict=True):
+        if not np.array_equal(one, other):
+            yield one, other, float(np.std(before[frame])), float(np.std(after[frame]))
+
+
+def _seen(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], spread: float, spread_after: float, glyphs: npt.NDArray[np.bool_]
+) -> bool:
+    one, other = grey(before), grey(after)
+    if one.shape != glyphs.shape or not spread or not spread_after:
+        return False
+    was, now = contrast(one, glyphs) / spread, contrast(other, glyphs) / spread_after
+    return abs(now) >= VISIBLE * abs(was) > 0
+
+
+def _size(file: File) -> tuple[int, ...]:
+    found, _ = file.parsed
+    try:
+        return tuple(int(found.get(name) or 1) for name in ("NumberOfFrames", "Rows", "Columns")) if found else ()
+    except Exception:
+        return ()
+
+
+def _same_bytes(given: File, written: File | None) -> bool:
+    return written is not None and stored(written) == stored(given)
