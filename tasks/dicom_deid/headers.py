@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -18,7 +18,8 @@ CLASSES = {
 """SOP classes by modality (PS3.4, B.5)."""
 CHARACTER_SETS = {
     "Latin": (), "Cyrillic": (["ISO_IR 144"],), "Greek": (["ISO_IR 126"],), "Arabic": (["ISO_IR 127"],),
-    "Hebrew": (["ISO_IR 138"],), "Devanagari": (), "Thai": (["ISO_IR 166"],), "Han": (["GB18030"], ["", "ISO 2022 IR 58"]),
+    "Hebrew": (["ISO_IR 138"],), "Devanagari": (), "Thai": (["ISO_IR 166"],),
+    "Han": (["GB18030"], ["", "ISO 2022 IR 58"]),
     "Japanese": (["", "ISO 2022 IR 87"],), "Hangul": (["", "ISO 2022 IR 149"],),
 }  # fmt: skip
 """Specific character sets by script (PS3.3, C.12.1.1.2), beside ISO_IR 192, which is UTF-8."""
@@ -27,29 +28,44 @@ MAKERS = {"GE": ("GE MEDICAL SYSTEMS", "Revolution"), "Siemens": ("SIEMENS", "Av
 
 @dataclass(frozen=True)
 class Visit:
-    """One study of a patient, as far as it is theirs alone. instances: the UIDs of its files, in their order."""
+    """One study of a patient, as far as it is theirs alone. day: of it. study, frame: UIDs of it and of its space.
+
+    series, reports: the UIDs of its images' series and of its reports'. instances, classes: the SOP instance and class
+    UIDs of its files, in their order. weight, height: kg and m.
+    """
 
     number: int
     day: date
     study: str
     series: str
     frame: str
+    reports: str
     instances: Sequence[str]
-    previous: str = ""
+    classes: Sequence[str]
+    accession: str
     weight: float = 70.0
     height: float = 1.7
+
+    @property
+    def images(self) -> list[tuple[str, str]]:
+        """The instance and class UIDs of those of its files that are images."""
+        pairs = zip(self.instances, self.classes, strict=True)
+        return [(uid, sop_class) for uid, sop_class in pairs if sop_class != CLASSES["SR"]]
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a file is apart from whom it is of. loci: where it holds an identity besides direct elements and UIDs."""
+    """What a file is apart from whom it is of. loci: where it holds an identity besides direct elements and UIDs.
+
+    number: as ``Instance.document``; second: whether it is the other of the two files of one number.
+    """
 
     modality: str
     seed: int
     loci: frozenset[str]
     maker: str
     number: int = -1
-    reports: Sequence[int] = field(default_factory=tuple)
+    second: bool = False
 
 
 def character_set(texts: Sequence[str], script: str, style: int) -> str | list[str]:
@@ -100,7 +116,7 @@ def study(to: Filler, visit: Visit, template: str, number: int) -> None:
     to.uid("StudyInstanceUID", visit.study)
     to.date("StudyDate", visit.day)
     to.put("StudyTime", f"{8 + visit.number:02d}1530")
-    to.plant("AccessionNumber", "accession", to.who.numbers["accession"], "")
+    to.plant("AccessionNumber", "accession", visit.accession, "")
     to.plant("ReferringPhysicianName", "staff", "^".join(to.who.staff), "")
     to.put("StudyID", str(number))
     to.text("StudyDescription", template, longest=64)
@@ -109,8 +125,8 @@ def study(to: Filler, visit: Visit, template: str, number: int) -> None:
 def series(to: Filler, visit: Visit, modality: str) -> None:
     """The series, its protocol and its device."""
     to.put("Modality", modality)
-    to.uid("SeriesInstanceUID", visit.series)
-    to.put("SeriesNumber", 1)
+    to.uid("SeriesInstanceUID", visit.reports if modality == "SR" else visit.series)
+    to.put("SeriesNumber", 9 if modality == "SR" else 1)
     to.date("SeriesDate", visit.day)
     to.text("SeriesDescription", pick(to.rng, wording.SERIES), longest=64)
     if modality != "SR":

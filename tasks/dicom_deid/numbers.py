@@ -7,9 +7,9 @@ import numpy as np
 
 _PHONES = {
     "en_US": "(###) 55#-####", "es_MX": "+52 ## #### ####", "de_DE": "+49 ### #######", "pl_PL": "+48 ### ### ###",
-    "vi_VN": "+84 ## ### ####", "ru_RU": "+7 (###) ###-##-##", "el_GR": "+30 ### ### ####", "ar_AA": "+966 ## ### ####",
+    "vi_VN": "+84 ## ### ####", "ru_RU": "+7 ### ###-##-##", "el_GR": "+30 ### ### ####", "ar_AA": "+966 ## ### ####",
     "fa_IR": "+98 ### ### ####", "he_IL": "+972 ## ### ####", "hi_IN": "+91 ##### #####", "th_TH": "+66 ## ### ####",
-    "zh_CN": "+86 ### #### ####", "ja_JP": "+81 ## #### ####", "ko_KR": "+82 ## #### ####",
+    "zh_CN": "+86 ### ########", "ja_JP": "+81 ## #### ####", "ko_KR": "+82 ## #### ####",
 }  # fmt: skip
 _IDENTITIES = {
     "en_US": "9##-##-####", "ru_RU": "###-###-### ##", "ko_KR": "######-#######", "zh_CN": "#################X",
@@ -33,6 +33,10 @@ _ADDRESSES = {
     "ja_JP": ("###-#### {town}{street}####番地", "桜町 緑町 本町", "横浜市 札幌市 仙台市"),
     "ko_KR": ("{town} {street} ####, #####", "한강로 중앙로 세종로", "부산시 대구시 광주시"),
 }
+PLACES = frozenset(
+    word.casefold() for _, streets, towns in _ADDRESSES.values() for word in f"{streets} {towns}".replace("-", " ").split()
+)
+"""The words in addresses, in lower case: what no name may equal by chance."""
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]")
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 

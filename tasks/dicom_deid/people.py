@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fourfold.tasks.dicom_deid.key import Person
+from fourfold.tasks.dicom_deid.numbers import PLACES, Numbers
 from fourfold.tasks.dicom_deid.romanised import latin_letters
 from fourfold.tasks.dicom_deid.wording import POLYSEMOUS, WORDS
 
@@ -56,8 +57,6 @@ def people(rng: np.random.Generator, n: int) -> list[Person]:
     Of every fifteen one is of each origin, and each origin goes through sexes and age bands in turn. Names differ in
     both parts as long as an origin has enough of them. Raises RuntimeError where a locale gives another script.
     """
-    from fourfold.tasks.dicom_deid.numbers import Numbers
-
     draw, numbers = Names(rng), Numbers(rng)
     offsets = {origin: int(rng.integers(10)) for origin in ORIGINS}
     found = []
@@ -71,9 +70,17 @@ def people(rng: np.random.Generator, n: int) -> list[Person]:
         born = EPOCH.replace(year=EPOCH.year - age) - timedelta(days=int(rng.integers(1, 300)))
         found.append(
             Person(
-                value(name, native=bool(rng.integers(2))), name.native, name.latin, origin, ORIGINS[origin], sex, age,
-                f"{born:%Y%m%d}", numbers(origin, name.latin), trait,
-            )  # fmt: skip
+                name=value(name, native=bool(rng.integers(2))),
+                native=name.native,
+                latin=name.latin,
+                origin=origin,
+                script=ORIGINS[origin],
+                sex=sex,
+                age=age,
+                day=f"{born:%Y%m%d}",
+                numbers=numbers(origin, name.latin),
+                trait=trait,
+            )
         )
     order = rng.permutation(n)
     return [found[place] for place in order]
@@ -105,7 +112,7 @@ class Names:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.taken = {word.casefold() for word in WORDS}
+        self.taken = {*WORDS, *PLACES}
         self.fakers: dict[str, Any] = {}
 
     def __call__(self, origin: str, sex: str, trait: str = "plain") -> tuple[Name, str]:
@@ -120,6 +127,7 @@ class Names:
         return name, trait
 
     def free(self, name: Name) -> bool:
+        """Whether no part of it is taken."""
         return not parts(name) & self.taken
 
     def otherwise(self, draw: Iterator[Name]) -> Name:
@@ -130,8 +138,7 @@ class Names:
                 return name
             name = next(draw)
         second = next(draw)
-        joined = tuple(f"{a} {b}" for a, b in zip(name.native[:1] + name.latin[:1], (second.native[0], second.latin[0])))
-        return Name((joined[0], name.native[1]), (joined[1], name.latin[1]))
+        return _family(name, lambda text, other: f"{text} {other}", second)
 
     def marked(self, name: Name, origin: str, trait: str) -> tuple[Name, str]:
         """The name with its trait, if the origin has that."""
@@ -190,8 +197,9 @@ def _drawn(fake: Any, origin: str, sex: str) -> Name:
     given = _plain(getattr(fake, f"first_name_{gender}")())
     if origin == "vi_VN":
         given = f"{fake.middle_name()} {given}"
-    native = (family, given)
-    return Name(native, native if ORIGINS[origin] == "Latin" else (latin_letters(family, origin), latin_letters(given, origin)))
+    if ORIGINS[origin] == "Latin":
+        return Name((family, given), (family, given))
+    return Name((family, given), (latin_letters(family, origin), latin_letters(given, origin)))
 
 
 def _japanese(fake: Any, sex: str) -> Name:

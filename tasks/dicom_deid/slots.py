@@ -15,14 +15,15 @@ import numpy as np
 from fourfold.tasks.dicom_deid.key import Dated, Kept, Mask, Person, Planted
 from fourfold.tasks.dicom_deid.numbers import digits_of
 from fourfold.tasks.dicom_deid.people import lone
-from fourfold.tasks.dicom_deid.wording import clinical, phrases
+from fourfold.tasks.dicom_deid.wording import MONTHS, clinical, phrases
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 LONGEST = {"SH": 16, "LO": 64, "PN": 64, "CS": 16, "AE": 16, "ST": 1024, "LT": 10240}
 """Characters that a value may have by its VR (PS3.5, 6.2)."""
+Item = tuple[str, str, tuple[str, ...]]
+"""The kind, text and forms of what fills a slot; without a kind it names nobody."""
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -34,6 +35,10 @@ class Private:
     creator: str
     element: int
     vr: str
+
+
+Target = str | int | Private
+"""An element: by its keyword, by its tag where a keyword is for several, or a private one."""
 
 
 @dataclass
@@ -85,16 +90,20 @@ class Filler:
         """Whether the identity is written, and noted."""
         return self.notes is not None
 
-    def put(self, target: str | Private, value: Any) -> None:
+    def put(self, target: Target, value: Any) -> None:
         """Write a value as it is."""
+        from pydicom.datadict import dictionary_VR
+
         if isinstance(target, Private):
             block = self.dataset.private_block(target.group, target.creator, create=True)
             block.add_new(target.element, target.vr, value)
+        elif isinstance(target, int):
+            self.dataset.add_new(target, dictionary_VR(target), value)
         else:
             setattr(self.dataset, target, value)
 
     def plant(
-        self, target: str | Private, kind: str, text: str, instead: Any = None, forms: tuple[str, ...] = (),
+        self, target: Target, kind: str, text: str, instead: Any = None, forms: tuple[str, ...] = (),
         locus: str | None = None,
     ) -> None:  # fmt: skip
         """Write an identifier; in the reference ``instead``, or nothing at all if that is None."""
@@ -104,13 +113,15 @@ class Filler:
         elif instead is not None:
             self.put(target, instead)
 
-    def note(self, kind: str, locus: str, where: str, text: str, forms: tuple[str, ...] = (), mask: Mask | None = None) -> None:
+    def note(
+        self, kind: str, locus: str, where: str, text: str, forms: tuple[str, ...] = (), mask: Mask | None = None
+    ) -> None:
         """Note an item that this file holds, with every form by which it would be recognized."""
         if self.notes is not None:
             known = tuple(dict.fromkeys((text, *(forms or self.forms(kind, text)))))
             self.notes.planted.append(Planted(self.path, self.who.patient, kind, locus, where, text, known, mask))
 
-    def keep(self, target: str | Private, value: Any, kind: str = "characteristic") -> None:
+    def keep(self, target: Target, value: Any, kind: str = "characteristic") -> None:
         """Write what must stay."""
         self.put(target, value)
         self.noted_kept(kind, self.where(target), (str(value),))
@@ -133,7 +144,7 @@ class Filler:
         self.put(target, uid if self.given else self.mapped(uid))
         self.note("uid", locus, self.where(target), uid, (uid,))
 
-    def text(self, target: str | Private, template: str, locus: str | None = None, longest: int = 1024) -> None:
+    def text(self, target: Target, template: str, locus: str | None = None, longest: int = 1024) -> None:
         """Write a template of ``wording``; in the reference without the phrases that hold an identity."""
         locus = locus or ("text" if not self.place else self.locus)
         self.style = int(self.rng.integers(12))
@@ -146,7 +157,7 @@ class Filler:
             full, slots = self.spelled(part)
             if not phrase or self.given:
                 written.append(full)
-            elif slots and all(kind == "date" for kind, *_ in slots):
+            elif set(_SLOT.findall(part)) == {"date"}:
                 written.append(self.spelled(part, shifted=True)[0])
             for kind, text, forms in slots:
                 self.note(kind, locus, self.where(target), text, forms)
@@ -166,13 +177,13 @@ class Filler:
         locus = locus or ("nested" if self.locus == "direct" else self.locus)
         return Filler(nested, self.who, self.path, self.day, self.notes, self.rng, 0, place, locus)
 
-    def where(self, target: str | Private) -> str:
+    def where(self, target: Target) -> str:
         """How the key spells the place of an element."""
         from pydicom.datadict import tag_for_keyword
 
         if isinstance(target, Private):
             return f'{self.place}({target.group:04X},"{target.creator}",{target.element:02X})'
-        tag = tag_for_keyword(target)
+        tag = target if isinstance(target, int) else tag_for_keyword(target)
         if tag is None:
             raise ValueError(f"{target!r} is no keyword of DICOM's dictionary (PS3.6)")
         return f"{self.place}({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -199,9 +210,9 @@ class Filler:
         """How a day, ``YYYYMMDD``, may be spelled."""
         return (day, *days(_day(day)))
 
-    def spelled(self, part: str, shifted: bool = False) -> tuple[str, list[tuple[str, str, tuple[str, ...]]]]:
-        """A phrase with its slots filled, and (kind, text, forms) of each item. shifted: with dates as the reference's."""
-        found: list[tuple[str, str, tuple[str, ...]]] = []
+    def spelled(self, part: str, shifted: bool = False) -> tuple[str, list[Item]]:
+        """A phrase with its slots filled, and each item in it. shifted: with dates as the reference has them."""
+        found: list[Item] = []
 
         def fill(match: re.Match[str]) -> str:
             kind, text, forms = self.slot(match[1], shifted)
@@ -211,8 +222,8 @@ class Filler:
 
         return _SLOT.sub(fill, part), found
 
-    def slot(self, name: str, shifted: bool = False) -> tuple[str, str, tuple[str, ...]]:
-        """What a slot is filled with: its kind (none where it names nobody), text and forms."""
+    def slot(self, name: str, shifted: bool = False) -> Item:
+        """What a slot is filled with."""
         person = self.who.person
         if name in ("date", "birth"):
             day = self.day - timedelta(days=41) if name == "date" else _day(person.day)
@@ -228,8 +239,8 @@ class Filler:
         names = {
             "native": spelled_name(*person.native, self.style, joined=person.script in ("Han", "Japanese", "Hangul")),
             "latin": spelled_name(*person.latin, self.style),
-            "family": max(person.native[0], person.latin[0], key=lambda text: (not lone(text), text == person.native[0])),
-            "given": max(person.native[1], person.latin[1], key=lambda text: (not lone(text), text == person.native[1])),
+            "family": person.latin[0] if lone(person.native[0]) else person.native[0],
+            "given": person.latin[1] if lone(person.native[1]) else person.native[1],
         }
         names["name"] = names["native" if person.origin in ("en_US", "es_MX", "de_DE") or self.style % 2 else "latin"]
         if name in names:

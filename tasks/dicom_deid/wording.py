@@ -10,8 +10,8 @@ STUDIES = {
     "CT": ("CT chest with contrast[ {name}]", "CT abdomen, liver protocol[ {name}]", "CT head young adult[ {native}]"),
     "MR": ("MR heart, long axis views[ {name}]", "MR brain with gadolinium[ {native}]", "MR lumbar spine[ {mrn}]"),
     "US": ("US thyroid, both lobes[ {name}]", "US abdomen, renal arteries[ {latin}]", "US big toe, tophus[ {name}]"),
-    "CR": ("XR chest AP portable[ for {name}]", "XR wrist, plaster of Paris[ {name}]", "XR knee weight bearing[ {mrn}]"),
-    "DX": ("XR chest PA and lateral[ for {latin}]", "XR hand, erosions[ {native}]", "XR pelvis, long stem hip[ {name}]"),
+    "CR": ("XR chest AP portable[ for {name}]", "XR wrist, plaster of Paris[ {name}]", "XR knee[ {ssn}]"),
+    "DX": ("XR chest PA and lateral[ for {latin}]", "XR hand, erosions[ {native}]", "XR hip, long stem[ {name}]"),
     "XA": ("Coronary angiography[ {name}]", "Cerebral angiography, DSA[ {native}]", "Renal artery stent[ {name}]"),
     "NM": ("Bone scintigraphy, whole body[ {name}]", "Thyroid uptake[ {native}]", "Myocardial perfusion[ {latin}]"),
     "SC": ("Dose summary screenshot[ {name}]", "Outside films, scanned[ {native}]", "Perfusion maps[ {mrn}]"),
@@ -44,7 +44,7 @@ REQUESTS = (
 """Requested procedure and admitting diagnosis (LO)."""
 COMMENTS = (
     "6 mm nodule in the right upper lobe, unchanged[ since {date}][. Discussed with {name}, phone {phone}].",
-    "[{title} {name}, born {birth}, MRN {mrn}: ]moderate pleural effusion on the left, basal atelectasis[, seen {date}].",
+    "[{title} {name}, born {birth}, MRN {mrn}: ]pleural effusion on the left, basal atelectasis[, seen {date}].",
     "Long axis view degraded by motion; ejection fraction 48 percent[. Result sent to {email}][ on {date}].",
     "Hope for bone healing at the next visit, callus visible[ ({name}, {address})].",
     "No intracranial haemorrhage[. {given} was informed by Dr. {staff} on {date}]. Ventricles of normal width.",
@@ -77,7 +77,9 @@ GRAPHICS = ("Lesion 14 mm[ {name}]", "Long axis[ {latin}]", "Aneurysm neck[ {nat
 
 _PHRASE = re.compile(r"\[([^\]]*)\]")
 _WORD = re.compile(r"[^\W_][\w.\-]*[^\W_]|[A-Z0-9]")
-_FILLERS = frozenset(["the", "of", "and", "with", "in", "on", "at", "for", "is", "by", "no", "a", "an", "to", "as", "after", "both"])
+_FILLERS = frozenset(
+    ["the", "of", "and", "with", "in", "on", "at", "for", "is", "by", "no", "a", "an", "to", "as", "after", "both"]
+)
 _TEXTS = (*(text for some in STUDIES.values() for text in some), *SERIES, *PROTOCOLS, *REQUESTS, *COMMENTS, *HISTORIES)
 
 
@@ -92,11 +94,15 @@ def phrases(template: str) -> list[tuple[str, bool]]:
     return [(part, bool(number % 2)) for number, part in enumerate(_PHRASE.split(template)) if part]
 
 
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 WORDS = frozenset(
     word.casefold()
-    for text in (*_TEXTS, *FINDINGS, *GRAPHICS)
+    for text in (*_TEXTS, *FINDINGS, *GRAPHICS, *MONTHS)
     for word in re.findall(r"[^\W\d_]+", re.sub(r"\{\w+\}", " ", text))
 )
-"""Every word of these texts, in lower case: what no name may equal by chance."""
+"""Every word of these texts and dates, in lower case: what no name may equal by chance."""
 POLYSEMOUS = ("Hope", "Long", "Grant", "Young", "Big", "Paris")
 """Surnames that are clinical words as well."""

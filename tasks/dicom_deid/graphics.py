@@ -1,0 +1,39 @@
+"""Notes on an image that are no pixels: the text of overlay planes, and of graphic annotations."""
+
+import numpy as np
+
+from fourfold.tasks.dicom_deid import wording
+from fourfold.tasks.dicom_deid.headers import pick
+from fourfold.tasks.dicom_deid.slots import Filler
+
+OVERLAY = 0x6000_0000
+
+
+def overlay(to: Filler, rows: int, columns: int) -> None:
+    """A plane with the outline of a lesion, whose label and comment tell whose it is."""
+    plane = np.zeros((rows, columns), np.uint8)
+    top, left = int(to.rng.integers(rows // 4, rows // 2)), int(to.rng.integers(columns // 4, columns // 2))
+    plane[top : top + rows // 8, [left, left + columns // 8]] = 1
+    plane[[top, top + rows // 8], left : left + columns // 8] = 1
+    to.put(OVERLAY | 0x0010, rows)
+    to.put(OVERLAY | 0x0011, columns)
+    to.text(OVERLAY | 0x0022, pick(to.rng, wording.GRAPHICS), "overlay", 64)
+    to.put(OVERLAY | 0x0040, "G")
+    to.put(OVERLAY | 0x0050, [1, 1])
+    to.put(OVERLAY | 0x0100, 1)
+    to.put(OVERLAY | 0x0102, 0)
+    to.plant(OVERLAY | 0x1500, "name", " ".join(to.who.person.latin[::-1]), "Lesion", locus="overlay")
+    data = np.packbits(plane.reshape(-1), bitorder="little").tobytes()
+    to.put(OVERLAY | 0x3000, data + b"\0" * (len(data) % 2))
+    to.text(OVERLAY | 0x4000, pick(to.rng, wording.COMMENTS), "overlay")
+
+
+def annotation(to: Filler) -> None:
+    """A text that a reader put on the image."""
+    item = to.item("GraphicAnnotationSequence", "overlay")
+    item.put("GraphicLayer", "NOTES")
+    text = item.item("TextObjectSequence")
+    text.put("AnchorPointAnnotationUnits", "PIXEL")
+    text.text("UnformattedTextValue", pick(to.rng, wording.GRAPHICS), "overlay")
+    text.put("AnchorPoint", [20.0, 20.0])
+    text.put("AnchorPointVisibility", "N")
