@@ -62,7 +62,8 @@ def introduced(given: File, written: File | None) -> frozenset[str]:
     """The messages of an output that the given file has not; UNREADABLE alone where it is missing or unreadable."""
     if written is None or written.parsed[0] is None:
         return frozenset([UNREADABLE])
-    return messages(written) - messages(given)
+    found = messages(written)
+    return found - messages(given) if found else found
 
 
 def messages(file: File) -> frozenset[str]:
@@ -105,9 +106,8 @@ def _errors(program: str, place: Path, timeout: float) -> Iterator[str]:
 
 def _without_values(line: str) -> str:
     """An error without what it quotes from the file, so that a new value of an old fault is no new error."""
-    for value in (r"\[\d+\] = <.*?>", r'"[^"]*"', r"'.' \(0x..\)", r"\b\d+(\.\d+)+\b", r"\d+ dec"):
-        line = re.sub(value, "", line)
-    return line.strip()
+    line = re.sub(r"(Value invalid for this VR - \([^)]*\)).*", r"\1", line)
+    return re.sub(r"\[\d+\] = <.*?>|\"[^\"]*\"|\b\d+(\.\d+)+\b|\d+ dec", "", line).strip()
 
 
 def _meta(file: File, known: Index) -> Iterator[str]:
@@ -167,18 +167,26 @@ def _values(file: File) -> Iterator[str]:
 
 def _faults(element: "DataElement") -> Iterator[str]:
     """What is wrong with the value of one element, or with its VR."""
+    from pydicom.multival import MultiValue
+
+    vr, value = element.VR, element.value
+    if vr not in _allowed(element.tag):
+        yield f"of VR {vr}"
+    if vr in _TEXTUAL and value:
+        for one in value if isinstance(value, MultiValue) else (value,):
+            wrong = _wrong(vr, str(one))
+            if wrong:
+                yield wrong
+
+
+@lru_cache(1 << 14)
+def _wrong(vr: str, value: str) -> str:
+    """What is wrong with one value of a textual VR, else empty."""
     from pydicom.valuerep import VALIDATORS
 
-    if element.VR not in _allowed(element.tag):
-        yield f"of VR {element.VR}"
-    if element.VR not in _TEXTUAL or not element.value:
-        return
-    for value in element.value if element.VM > 1 else (element.value,):
-        shown = str(value)
-        if "\ufffd" in shown:
-            yield "text that its character set does not have"
-        if not VALIDATORS[element.VR](element.VR, shown)[0]:
-            yield f"a value that {element.VR} does not allow"
+    if "\ufffd" in value:
+        return "text that its character set does not have"
+    return "" if VALIDATORS[vr](vr, value)[0] else f"a value that {vr} does not allow"
 
 
 @lru_cache(1 << 14)
