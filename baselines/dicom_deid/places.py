@@ -1,6 +1,7 @@
 """The files of a folder, and where each goes in another."""
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -10,3 +11,13 @@ def pairs(source: str, target: str) -> Iterator[tuple[Path, Path]]:
         new = Path(target, old.relative_to(source))
         new.parent.mkdir(parents=True, exist_ok=True)
         yield old, new
+
+
+def each(source: str, target: str, one: Callable[[Path, Path], None]) -> None:
+    """Call ``one`` with each pair. A file that it fails on is left out, and the log says why."""
+    for old, new in pairs(source, target):
+        try:
+            one(old, new)
+        except Exception:
+            new.unlink(missing_ok=True)
+            print(f"{old.relative_to(source)} is left out: {traceback.format_exc(limit=-1)}", flush=True)
