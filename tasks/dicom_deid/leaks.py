@@ -137,7 +137,7 @@ class _Search:
         """All of them, to be looked for at once."""
         return Texts(
             [form for _, form in self.pairs],
-            [all(self.key.planted[one].kind == "uid" for one in items) for items in self.owners.values()],
+            [self.key.planted[items[0]].kind for items in self.owners.values()],
         )
 
     @cached_property

@@ -36,6 +36,7 @@ _UNSEEN = re.compile(
     "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
+_TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d){0,2}(?!\d)")
 _NOT_ASCII = re.compile(rb"[\x1b\x80-\xff]")
 _LEGACY = (
     *("latin-1", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
@@ -63,11 +64,14 @@ def bare(folded: str) -> str:
     return "".join(_SEPARATORS.findall(folded))
 
 
-def bounded(text: str, start: int, end: int, number: bool = False) -> bool:
-    """Whether ``text[start:end]`` stands as a word. number: dots hold digits together, as in a UID."""
+def bounded(text: str, start: int, end: int, kind: str = "") -> bool:
+    """Whether ``text[start:end]`` stands as a word. kind: ``uid``, whose dots hold digits together; ``date``, which a
+    time of day may follow."""
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    if number and before == ".":
+    if kind == "uid" and before == ".":
         return False
+    if kind == "date" and after.isdigit() and _TIME.match(text, end):
+        after = ""
     alone = end - start == 1
     return not _runs_on(before, text[start], alone) and not _runs_on(text[end - 1], after, alone)
 
@@ -105,10 +109,10 @@ class _Bytes(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """What is looked for. texts: (n,); uid: (n,) bool, whether dots hold a text together."""
+    """What is looked for. texts: (n,); kinds: (n,), of each what ``bounded`` knows, or anything else."""
 
     texts: Sequence[str]
-    uid: Sequence[bool]
+    kinds: Sequence[str]
 
     @cached_property
     def folded(self) -> Mapping[str, list[int]]:
@@ -119,10 +123,12 @@ class Texts:
     def bare(self) -> Mapping[str, list[int]]:
         """The same without separators, of those that have some or may be given some: numbers, and several words."""
         pairs = ((bare(text), text, number) for text, numbers in self.folded.items() for number in numbers)
-        return _grouped(
+        wanted = (
             (short, number) for short, text, number in pairs
-            if not self.uid[number] and len(short) >= 4 and (short != text.strip() or any(map(str.isdigit, short)))
+            if self.kinds[number] != "uid" and len(short) >= 4
+            and (short != text.strip() or any(each.isdigit() for each in short))
         )
+        return _grouped(wanted)
 
     @cached_property
     def spelled(self) -> Mapping[bytes, list[_Bytes]]:
@@ -230,17 +236,16 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
     seen = set()
     for number, start, end in plain.find_matches_as_indexes(text, overlapping=True):
         for one in of_plain[number]:
-            if bounded(text, start, end, texts.uid[one]):
+            if bounded(text, start, end, texts.kinds[one]):
                 seen.add((one, start))
                 yield from _hit(text, start, end, one, PLAIN, cut, starts)
     runs = [(run.start(), run.group()) for run in _SEPARATORS.finditer(text)]
     offsets = list(accumulate((len(run) for _, run in runs), initial=0))
     for number, start, end in separated.find_matches_as_indexes("".join(run for _, run in runs), overlapping=True):
         first, last = (_original(runs, offsets, at) for at in (start, end - 1))
-        if bounded(text, first, last + 1):
-            for one in of_separated[number]:
-                if (one, first) not in seen:
-                    yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
+        for one in of_separated[number]:
+            if (one, first) not in seen and bounded(text, first, last + 1, texts.kinds[one]):
+                yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
 
 
 def _original(runs: Sequence[tuple[int, str]], offsets: Sequence[int], at: int) -> int:
@@ -286,7 +291,7 @@ def _in_bytes(texts: Texts, cut: Sequence[Stretch], undecoded: Collection[tuple[
             for one in spelled[number]:
                 if one.form == "UTF-8" and (id(data), stretch.start) not in undecoded:
                     continue  # It was found as text.
-                if _stands(one, stretch, low + start, low + end, texts.uid[one.text]):
+                if _stands(one, stretch, low + start, low + end, texts.kinds[one.text]):
                     yield Hit(one.text, stretch, one.form, low + start, _around(one, stretch, low + start, low + end))
 
 
@@ -304,7 +309,7 @@ def _ranges(cut: Sequence[Stretch]) -> Iterator[tuple[bytes, int, int, list[Stre
                 first = at
 
 
-def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, uid: bool) -> bool:
+def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, kind: str) -> bool:
     """Whether these bytes are the text: of the right case, a word, and more than chance."""
     found = stretch.data[start:end]
     if one.codec == "base64" and found != one.exact:
@@ -314,7 +319,7 @@ def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, uid: bool) -> b
         before = stretch.data[max(stretch.start, start - 4 * width) : start].decode(one.codec, "replace")[-1:]
         after = stretch.data[end : min(stretch.end, end + 4 * width)].decode(one.codec, "replace")[:1]
         middle = found.decode(one.codec, "replace")
-        if not middle or not bounded(before + middle + after, len(before), len(before) + len(middle), uid):
+        if not middle or not bounded(before + middle + after, len(before), len(before) + len(middle), kind):
             return False
     if stretch.vr in TEXT:
         return True
