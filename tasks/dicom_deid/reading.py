@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.tasks.dicom_deid.stretches import Stretch, stretches
+from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, stretches
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -65,6 +65,15 @@ class File:
         known = {lookup(python_encoding[term]).name for term in (each.strip(" \0") for each in terms)
                  if term and term in python_encoding}
         return ["utf-8", *sorted(known - {"utf-8"})]
+
+    @cached_property
+    def texts(self) -> dict[str, list[str]]:
+        """The values of each element of text, by place, padding off, decoded by the last of ``codecs``."""
+        return {
+            one.place: [each.strip(" \0") for each in text.split("\\")]
+            for one in self.stretches if one.vr in TEXT
+            for text in (one.data[one.start : one.end].decode(self.codecs[-1], "replace"),)
+        }
 
     @cached_property
     def pixels(self) -> "tuple[npt.NDArray[Any] | None, str]":
