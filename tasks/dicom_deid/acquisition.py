@@ -12,8 +12,9 @@ _MODULES: dict[str, dict[str, Any]] = {
     },
     "MR": {
         **_PLANE, "ImageType": ["ORIGINAL", "PRIMARY", "M", "SE"], "ScanningSequence": "SE", "SequenceVariant": "SK",
-        "ScanOptions": "PFP", "MRAcquisitionType": "2D", "RepetitionTime": "600", "EchoTime": "12", "EchoTrainLength": "1",
-        "PixelSpacing": [0.9, 0.9], "BodyPartExamined": "BRAIN", "PatientPosition": "HFS", "MagneticFieldStrength": "1.5",
+        "ScanOptions": "PFP", "MRAcquisitionType": "2D", "RepetitionTime": "600", "EchoTime": "12",
+        "EchoTrainLength": "1", "PixelSpacing": [0.9, 0.9], "BodyPartExamined": "BRAIN", "PatientPosition": "HFS",
+        "MagneticFieldStrength": "1.5",
     },
     "US": {"ImageType": ["ORIGINAL", "PRIMARY"], "BodyPartExamined": "ABDOMEN"},
     "CR": {"ViewPosition": "AP", "BodyPartExamined": "CHEST", "KVP": "90", "PlateType": ""},

@@ -34,7 +34,9 @@ _ADDRESSES = {
     "ko_KR": ("{town} {street} ####, #####", "한강로 중앙로 세종로", "부산시 대구시 광주시"),
 }
 PLACES = frozenset(
-    word.casefold() for _, streets, towns in _ADDRESSES.values() for word in f"{streets} {towns}".replace("-", " ").split()
+    word.casefold()
+    for _, streets, towns in _ADDRESSES.values()
+    for word in f"{streets} {towns}".replace("-", " ").split()
 )
 """The words in addresses, in lower case: what no name may equal by chance."""
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]")

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourfold.tasks.dicom_deid import graphics, headers, private_blocks, wording
 from fourfold.tasks.dicom_deid.acquisition import acquisition
-from fourfold.tasks.dicom_deid.bases import Base
+from fourfold.tasks.dicom_deid.bases import Base, Samples
 from fourfold.tasks.dicom_deid.burning import Burned, burn, identity_lines
 from fourfold.tasks.dicom_deid.encoding import Style, encode, style_of
 from fourfold.tasks.dicom_deid.envelope import filename, meta, named, preamble
@@ -16,6 +17,9 @@ from fourfold.tasks.dicom_deid.headers import Document, Visit, pick
 from fourfold.tasks.dicom_deid.nested import nested, references
 from fourfold.tasks.dicom_deid.reports import report
 from fourfold.tasks.dicom_deid.slots import Filler, Identity, Notes
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 NAMED = 6
 """Of so many patients the files of one are named after them."""
@@ -30,17 +34,27 @@ Bases = Callable[[np.random.Generator, str], Base]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, what was burned into it, and how both are stored."""
+    """An image, what was burned into it, and the elements in which it is stored with the identity and without."""
 
     base: Base
     burned: Burned
-    style: Style
+    given: "Dataset"
+    reference: "Dataset"
 
     @property
     def size(self) -> tuple[int, int, int]:
         """Its (frames, rows, columns)."""
         frames, rows, columns = self.base.pixels.shape[:3]
         return frames, rows, columns
+
+
+def encoded(pixels: Samples, style: Style) -> "Dataset":
+    """The elements that store an image."""
+    from pydicom import Dataset
+
+    stored = Dataset()
+    encode(stored, pixels, style)
+    return stored
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,9 @@ class Page:
         day, institution = f"{self.visit.day:%Y%m%d}", self.who.numbers["institution"]
         lines = identity_lines(self.who.person, day, self.visit.accession, institution, laid_out)
         burned = burn(base, lines if "pixels" in document.loci else (), laid_out)
-        return Picture(base, burned, style_of(base, stored))
+        style = style_of(base, stored)
+        given = encoded(burned.given, style)
+        return Picture(base, burned, given, encoded(burned.reference, style) if burned.identity else given)
 
     def written(self, picture: Picture | None, notes: Notes | None) -> bytes:
         """The file's bytes: with the identity, which is noted, or as a reference if ``notes`` is None."""
@@ -95,7 +111,7 @@ class Page:
             self.image(to, picture)
         loci = self.document.loci
         file_meta = meta(to, dataset.SOPClassUID, self.visit.instances[self.at], "meta" in loci)
-        file_meta.TransferSyntaxUID = getattr(dataset, "file_meta", file_meta).get("TransferSyntaxUID", EXPLICIT)
+        file_meta.TransferSyntaxUID = picture.given.file_meta.TransferSyntaxUID if picture else EXPLICIT
         dataset.file_meta = file_meta
         dataset.preamble = preamble(to, "preamble" in loci)
         named(to, self.names_patient)
@@ -138,5 +154,5 @@ class Page:
             to.note(mark.kind, "pixels", "pixels", mark.text, mask=mark.mask)
         for mark in burned.distractors:
             to.noted_kept("distractor", "pixels", (mark.text,), mark.mask)
-        encode(to.dataset, burned.given if to.given else burned.reference, picture.style)
+        to.dataset.update(picture.given if to.given else picture.reference)
 

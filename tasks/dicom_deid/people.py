@@ -28,6 +28,7 @@ BANDS = ((0, 17), (18, 39), (40, 64), (65, 89), (90, 103))
 TRAITS = ("plain", "hyphenated", "short", "polysemous", "plain", "particle")
 EPOCH = date(2024, 1, 1)
 """The day at which a person has their age."""
+_PROVIDERS = ["faker.providers.person", "faker.providers.address"]
 _HYPHENATED = {"en_US", "es_MX", "de_DE", "pl_PL", "vi_VN", "ru_RU", "el_GR", "he_IL", "hi_IN", "fa_IR"}
 _PARTICLES = {
     "en_US": ("O'", "D'", "Mc"), "es_MX": ("de la ", "del ", "de los "), "de_DE": ("von ", "von der ", "zu "),
@@ -174,7 +175,7 @@ class Names:
         from faker import Faker
 
         if origin not in self.fakers:
-            self.fakers[origin] = Faker(origin, use_weighting=False)
+            self.fakers[origin] = Faker(origin, use_weighting=False, providers=_PROVIDERS)
             self.fakers[origin].seed_instance(int(self.rng.integers(2**32)))
         return self.fakers[origin]
 
