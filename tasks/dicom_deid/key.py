@@ -60,7 +60,7 @@ class Person:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
     """Where glyphs lie: glyphs, (h, w) bool, with its top left corner at (top, left); frame: -1 = on every frame."""
 

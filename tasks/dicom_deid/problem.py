@@ -1,0 +1,91 @@
+"""What dicom-deid asks of a method: groups of whole patients to de-identify, one folder after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fourfold.suite import folder
+from fourfold.suite.folder import Folder
+from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
+from fourfold.tasks.dicom_deid import corpus, phantoms
+from fourfold.tasks.dicom_deid.key import Corpus
+
+PATIENTS, SMALL = 60, 6
+"""Patients of a corpus, about: coins decide."""
+GROUP = 10
+"""Patients that a method is given at a time."""
+EDITION = "2024c"
+"""Of PS3.15, whose Basic Application Level Confidentiality Profile is asked for."""
+OPTIONS = (
+    "Clean Pixel Data Option",
+    "Clean Graphics Option",
+    "Clean Structured Content Option",
+    "Clean Descriptors Option",
+    "Retain Longitudinal Temporal Information Modified Dates Option",
+    "Retain Patient Characteristics Option",
+    "Retain Safe Private Option",
+)
+"""With these options, as PS3.16 CID 7050 calls them."""
+ROOM = 64 << 20
+"""Bytes that an answer may have beyond four times those given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Studies:
+    """Whole patients, as a folder of files (see ``suite.folder``), and the policy to de-identify them by.
+
+    paths: (n,) names of files. data, ends: their bytes, one after another, and where each ends. odd: nothing here.
+    edition: of PS3.15. options: of its profile, by the names of PS3.16 CID 7050.
+    """
+
+    paths: tuple[str, ...]
+    data: npt.NDArray[np.uint8]
+    ends: npt.NDArray[np.int64]
+    odd: tuple[str, ...] = ()
+    edition: str = EDITION
+    options: tuple[str, ...] = OPTIONS
+
+
+def asked(drawn: Corpus) -> Problem:
+    """The problem of a corpus: an ask for each group of patients, which may fail without ending the others."""
+    grouped = groups(drawn)
+    asks = []
+    for paths in grouped:
+        given = folder.folder({path: drawn.given[path] for path in paths})
+        want = FolderWant(4 * len(given.data) + ROOM, len(paths))
+        asks.append(Ask("deidentify", Studies(given.paths, given.data, given.ends), want, may_fail=True))
+    return Problem(asks, Answers({"corpus": drawn, "groups": grouped}))
+
+
+def groups(drawn: Corpus) -> list[list[str]]:
+    """The paths of each group, in the order of their patients; a file of nobody's goes with the first."""
+    whose = {instance.path: instance.patient for instance in drawn.key.instances}
+    found: dict[int, list[str]] = {}
+    for path in sorted(drawn.given):
+        found.setdefault(max(0, whose.get(path, 0)) // GROUP, []).append(path)
+    return [found[number] for number in sorted(found)]
+
+
+def gathered(answers: Sequence[Folder | None], grouped: Sequence[Sequence[str]]) -> tuple[dict[str, bytes], list[str]]:
+    """What came back, as one folder: files by path, and what lay there that is none.
+
+    A file that stands where another group's should be did not come back for it: it is one too many, under a name that
+    says so.
+    """
+    files: dict[str, bytes] = {}
+    odd: list[str] = []
+    for number, (answer, paths) in enumerate(zip(answers, grouped, strict=True)):
+        others = {path for place, each in enumerate(grouped) if place != number for path in each}
+        for path, data in answer or ():
+            files[f"group {number}: {path}" if path in others or path in files else path] = bytes(data)
+        odd += answer.odd if answer else ()
+    return files, odd
+
+
+
+def draw(data: str, secret: Draw, *, small: bool = False) -> Problem:
+    """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some four patients."""
+    drawn = corpus.draw(secret.rng("corpus"), secret.rng("coins"), phantoms.phantom, SMALL if small else PATIENTS, small)
+    return asked(drawn)
