@@ -24,9 +24,7 @@ def leak_list(leaks: Leaks, key: Key) -> dict[str, Any]:
     turns = [leak for turn in zip_longest(*by_sort.values()) for leak in turn if leak is not None]
     chosen = sorted(turns[: exhibit.LEAKS], key=lambda leak: (leak[0].locus, leak[0].kind, leak[1].path))
     failed = sum(len(files) for files in leaks.failed.values())
-    note = NOTE + (
-        f" {failed:,} files did not come back or cannot be read: each is a breach as well." if failed else ""
-    )
+    note = NOTE + (f" Files that did not come back, or cannot be read: {failed:,}; each is a breach." if failed else "")
     told = [_told(item, place) for item, place in chosen]
     return {"kind": "leaks", "title": "Identities found", "note": note, "total": len(found), "leaks": told}
 
