@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import BaseTag
 from pydicom.uid import UID_dictionary
 
-from fourfold.baselines.dicom_deid.profile import SAFE_PRIVATE, action
+from fourfold.baselines.dicom_deid.profile import CLEAN_GRAPHICS, SAFE_PRIVATE, action
 from fourfold.baselines.dicom_deid.safe_private import safe
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 from fourfold.baselines.dicom_deid.surrogates import Surrogates
@@ -46,13 +46,14 @@ class Cleaning:
         self._private(dataset)
 
     def _act(self, dataset: Dataset, tag: BaseTag) -> None:
-        if tag.element == 0 or not dictionary_has_tag(tag) or tag.group >> 8 in (0x50, 0xFF):
+        overlay = tag.group >> 8 == 0x60
+        if tag.element == 0 or not (overlay or dictionary_has_tag(tag)) or tag.group >> 8 in (0x50, 0xFF):
             del dataset[tag]
             return
         element, keyword = dataset[tag], keyword_for_tag(tag)
         if element.VR == "UN":
             element = dataset[tag] = DataElement(tag, dictionary_VR(tag), element.value)
-        if tag.group >> 8 == 0x60:
+        if overlay:
             self._overlay(dataset, element)
             return
         done = action(keyword, element.VR, self.options)
@@ -78,12 +79,15 @@ class Cleaning:
 
     def _overlay(self, dataset: Dataset, element: DataElement) -> None:
         if element.VR in ("LO", "LT"):
-            element.value = self.scrubber.clean(str(element.value or "")) or None
+            kept = self.scrubber.clean(str(element.value or "")) if CLEAN_GRAPHICS in self.options else ""
+            element.value = kept or None
+        elif element.tag.element == 0x3000 and CLEAN_GRAPHICS not in self.options:
+            del dataset[element.tag]
 
     def _private(self, dataset: Dataset) -> None:
         """Keep what is safe of private blocks, and the creators of these."""
         kept: set[tuple[int, int]] = set()
-        tags = [tag for tag in dataset.keys() if tag.is_private]
+        tags = [tag for tag in list(dataset.keys()) if tag.is_private]
         for tag in tags:
             if tag.element < 0x1000:
                 continue

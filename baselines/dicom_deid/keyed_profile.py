@@ -1,7 +1,7 @@
 """Our own: the Basic Profile with its options, by a secret key."""
 
 import secrets
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from pydicom.sr.coding import Code
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from fourfold.baselines.dicom_deid.cleaning import Cleaning
+from fourfold.baselines.dicom_deid.file_names import FileNames, write_mapping
+from fourfold.baselines.dicom_deid.identity import Identity
 from fourfold.baselines.dicom_deid.people_known import Known
 from fourfold.baselines.dicom_deid.profile import CODES, SHIFTED_DATES
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
@@ -38,21 +40,33 @@ class KeyedProfile(Method):
             self.surrogates, self.known = Surrogates(secrets.token_bytes(32)), Known()
         read = {path: dataset for path in sorted(Path(source).rglob("*")) if (dataset := readable(path)) is not None}
         self.known.learn(list(read.values()))
+        names, written = FileNames(self.scrubber(self.known.anyone, ""), self.surrogates), {}
         for path, dataset in read.items():
-            patient = self.known.patient(dataset)
-            new = Path(target, path.relative_to(source))
-            new.parent.mkdir(parents=True, exist_ok=True)
-            self.cleaning(patient, policy.options).clean(dataset)
-            described(dataset, policy.options)
-            try:
-                standing_alone(dataset, self.surrogates).save_as(new, enforce_file_format=True)
-            except Exception as e:
-                print(path, type(e), e)
+            old = path.relative_to(source).as_posix()
+            written[old] = names.renamed(PurePosixPath(old)).as_posix()
+            self.write(dataset, Path(target, written[old]), names, policy.options)
+        write_mapping(Path(target), written)
 
-    def cleaning(self, patient: str, options: Any) -> Cleaning:
-        """What cleans the files of a patient."""
-        known, days, uid = self.known.of[patient], self.surrogates.days(patient), self.surrogates.uid
-        return Cleaning(patient, Scrubber(known, days, uid, self.known.common), self.surrogates, options)
+    def write(self, dataset: FileDataset, new: Path, names: FileNames, options: Any) -> None:
+        """Write one file cleaned."""
+        patient = self.known.patient(dataset)
+        scrubber = self.scrubber(self.known.of[patient], patient)
+        Cleaning(patient, scrubber, self.surrogates, options).clean(dataset)
+        for record in dataset.get("DirectoryRecordSequence", ()):
+            if "ReferencedFileID" in record:
+                record.ReferencedFileID = [names.part(part) for part in parts(record.ReferencedFileID)]
+        described(dataset, options)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        standing_alone(dataset, self.surrogates).save_as(new, enforce_file_format=True)
+
+    def scrubber(self, known: Identity, patient: str) -> Scrubber:
+        """What cleans the texts of a patient."""
+        return Scrubber(known, self.surrogates.days(patient), self.surrogates.uid, self.known.common)
+
+
+def parts(value: Any) -> list[str]:
+    """The values of an element that may have several."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def readable(path: Path) -> FileDataset | None:

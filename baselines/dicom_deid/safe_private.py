@@ -12,6 +12,13 @@ NUMBERS = frozenset(["DS", "IS", "FL", "FD", "SL", "SS", "UL", "US", "SV", "UV"]
 _TELLING = re.compile(
     r"date|stamp|birth|\bage\b|patient|person|name|physician|operator|serial|station|phone|address|uid|\bids?\b|exam|study"
     r"|account|accession|hospital|institution|user|actual.*time|time.*(?:of day|actual)|unknown|\?", re.IGNORECASE)
+TEXTS = frozenset([
+    ("GEMS_PARM_01", 0x27), ("SIEMENS MR HEADER", 0x0D), ("ELSCINT1", 0x01), ("ELSCINT1", 0x26),
+    ("Philips Imaging DD 001", 0x04), ("Philips Imaging DD 001", 0x06), ("Philips Imaging DD 001", 0x0B),
+])
+"""Of the texts that table E.3.10-1 of PS3.15 lists, by creator and the last byte of the number: short codes of the
+acquisition."""
+_CODE = re.compile(r"(?!.*\d{5})[A-Z0-9_.:+\- ]{1,16}")
 LONGEST = 9999999
 """Beyond it a whole number may be one by which a person is known, or a moment."""
 
@@ -23,6 +30,9 @@ def safe(element: DataElement, creator: str) -> DataElement | None:
         named = private_dictionary_description(element.tag, creator)
     except KeyError:
         return None
+    if (creator, element.tag.element & 0xFF) in TEXTS:
+        text = element.value.decode("ascii", "replace") if isinstance(element.value, bytes) else str(element.value)
+        return DataElement(element.tag, vr, text.strip(" \0")) if _CODE.fullmatch(text.strip(" \0")) else None
     if vr not in NUMBERS or _TELLING.search(named) or element.VR not in (vr, "UN", *NUMBERS):
         return None
     value = element.value
