@@ -76,16 +76,26 @@ def read(path: str, modality: str, part: Sequence[float] = (0, 0, 1, 1), every: 
         squares = pixels[:, :rows, :columns].reshape(frames, rows // every, every, columns // every, every, -1)
         pixels = squares.mean(axis=(2, 4)).astype(np.int32).reshape(
             (frames, rows // every, columns // every) + (3,) * coloured)
+    if modality == "US":
+        pixels = _on_a_screen(pixels)
     if coloured:
         return Base(modality, pixels, 8, photometric="RGB")
     if modality == "CT":
         hounsfield = pixels * float(parsed.get("RescaleSlope") or 1) + float(parsed.get("RescaleIntercept") or 0)
         return Base(modality, hounsfield.clip(-1024, 3071).astype(np.int32), 16, True)
+    bits = 8 if modality == "US" else 12
     pixels = pixels - min(0, int(pixels.min()))
-    while pixels.max() > 4095:
+    while pixels.max() >= 1 << bits:
         pixels = pixels >> 1
     photometric = "MONOCHROME1" if parsed.PhotometricInterpretation == "MONOCHROME1" else "MONOCHROME2"
-    return Base(modality, pixels, 8 if modality == "US" and pixels.max() < 256 else 12, False, photometric)
+    return Base(modality, pixels, bits, False, photometric)
+
+
+def _on_a_screen(pixels: Samples) -> Samples:
+    """An ultrasound with the black margins again that its text was cut away with."""
+    rows, columns = pixels.shape[1:3]
+    margins = ((0, 0), (rows // 6, rows // 12), (columns // 6, columns // 6), (0, 0))
+    return np.pad(pixels, margins[:pixels.ndim])
 
 
 def varied(rng: np.random.Generator, base: Base) -> Base:
@@ -95,7 +105,8 @@ def varied(rng: np.random.Generator, base: Base) -> Base:
     """
     rows, columns = base.pixels.shape[1:3]
     cut = [int(rng.integers(0, max(1, size // 20))) for size in (rows, rows, columns, columns)]
-    pixels = base.pixels[:, cut[0]:rows - cut[1], cut[2]:columns - cut[3]].astype(np.float32)
+    right = columns - cut[3] - (columns - cut[3] - cut[2]) % 2  # Chrominance may be shared by two columns.
+    pixels = base.pixels[:, cut[0]:rows - cut[1], cut[2]:right].astype(np.float32)
     if rng.random() < 0.5 and base.modality in MIRRORED:
         pixels = pixels[:, :, ::-1]
     low, high = float(pixels.min()), max(float(pixels.max()), float(pixels.min()) + 1)

@@ -83,7 +83,7 @@ def identity_lines(person: Person, day: str, accession: str, institution: str,
     """
     own, order, style, chosen = rng.random() < 0.6, int(rng.integers(4)), int(rng.integers(5)), rng.random(4) < 0.55
     family, given = person.native if own and drawable("".join(person.native)) else person.latin
-    if own and person.script in ("Han", "Hiragana", "Katakana", "Kana", "Hangul") and family == person.native[0]:
+    if own and person.script in ("Han", "Japanese", "Hangul") and family == person.native[0]:
         name = (f"{family}{given}", f"{family} {given}", f"{family}{given}", f"{family}^{given}")[order]
     else:
         name = (f"{family}, {given}", f"{given} {family}", f"{family}^{given}", f"{family} {given}".upper())[order]

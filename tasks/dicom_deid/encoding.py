@@ -23,6 +23,8 @@ BLOCK = 16
 """Pixels of a side of the largest square that JPEG baseline encodes as one: beyond those that a glyph touches, what is
 decoded with it and without it is equal. In YBR_FULL_422 it is the pair of pixels that share their colour."""
 
+LARGEST = 1 << 18
+
 
 @dataclass(frozen=True)
 class Style:
@@ -44,11 +46,14 @@ class Style:
 
 
 def style_of(base: Base, rng: np.random.Generator) -> Style:
-    """A style that is in use for such an image: half of them native, the rest compressed in one of the three ways."""
+    """A style that is in use for such an image: more than half native, the rest compressed in one of three ways.
+
+    JPEG 2000 is for images of at most LARGEST samples, as it takes ten times as long as the others.
+    """
     drawn, turn, planar = rng.random(), rng.random(), int(rng.random() < 0.3)
-    syntax = "native" if drawn < 0.5 else "rle" if drawn < 0.7 else "jpeg2000" if drawn < 0.85 else "jpeg"
-    if syntax == "jpeg" and base.bits != 8:
-        syntax = "jpeg2000"
+    syntax = "native" if drawn < 0.55 else "rle" if drawn < 0.75 else "jpeg2000" if drawn < 0.87 else "jpeg"
+    if (syntax == "jpeg" and base.bits != 8) or (syntax == "jpeg2000" and base.pixels.size > LARGEST):
+        syntax = "rle"
     photometric = base.photometric
     if photometric == "RGB":
         if syntax == "jpeg":

@@ -1,0 +1,125 @@
+"""Real images as bases: CT, MR, ultrasound, radiographs and a bone scan that are free to use, their pixels alone.
+
+Parts with text from a machine are cut away. Every image drawn from them is ``varied``, by crop, gamma and noise.
+"""
+
+import csv
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from fourfold.suite.datasets import Dataset, DatasetError, File, require, sha256_of
+from fourfold.tasks.dicom_deid.bases import Base, read, varied
+
+HOME = "medical"
+CLINICAL = Dataset(
+    name="clinical", task="dicom-deid",
+    title="Real CT, MR, ultrasound, bone scan and 243 chest radiographs of 71 patients, with planted identities",
+    licence="CC BY 3.0 (radiographs: Hannover, doi 10.6084/m9.figshare.12275009, made smaller); BSD-2-Clause (MR of "
+            "fruit: dcm_qa_deident); MIT (pydicom-data, deid-data)",
+    source="github.com/ml-workgroup/covid-19-image-repository at ad7ab09, neurolabusc/dcm_qa_deident at 7c331e2, "
+           "pydicom/pydicom-data at b0d40d1, pydicom/deid-data at 5750d25",
+    files=(
+        File(
+            path=f"{HOME}/dicom/manifest.csv",
+            sha256="8170d4b5dd73d65978ed60b9f8a506c4640ca5a2fcf202dd070ce75e5a9fc154", size=11_764,
+        ),
+        File(
+            path=f"{HOME}/cxr_hannover/metadata.csv",
+            sha256="9b14ed25ea8f5e70be2586a6a980dd816cd9a9b04288d78eca5ae0de52994f32", size=54_670,
+        ),
+    ),
+    by_hand=f"Copy the folder {HOME} from a cache that has it: its two tables are pinned, and in them each file's "
+            "SHA-256. The files are those of the four repositories, the radiographs no longer than 512 pixels",
+)
+"""The dataset: what is pinned are two tables, which hold the digest of each image."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, its digest, its modality, the part without text as in ``bases.read``, and how much smaller it is made."""
+
+    path: Path
+    sha256: str
+    modality: str
+    part: tuple[float, float, float, float] = (0, 0, 1, 1)
+    every: int = 1
+
+
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
+_PARTS: dict[str, tuple[str, tuple[float, float, float, float], int]] = {
+    "pydicom_data/explicit_VR-UN.dcm": ("CT", _WHOLE, 1), "pydicom_data/bad_sequence.dcm": ("CT", _WHOLE, 1),
+    "pydicom_data/MR-SIEMENS-DICOM-WithOverlays.dcm": ("MR", _WHOLE, 1),
+    "pydicom_data/MR2_J2KR.dcm": ("MR", _WHOLE, 2),
+    **{f"dcm_qa_deident/{number:05d}.dcm": ("MR", _WHOLE, 1) for number in range(50, 150, 5)},
+    "pydicom_data/JPEG-LL.dcm": ("NM", _WHOLE, 1),
+    "pydicom_data/RG1_J2KI.dcm": ("CR", _WHOLE, 4), "pydicom_data/RG3_J2KR.dcm": ("DX", _WHOLE, 4),
+    "pydicom_data/US1_UNCR.dcm": ("US", (0.25, 0.08, 0.68, 0.92), 1),
+    "pydicom_data/gdcm-US-ALOKA-16.dcm": ("US", (0.2, 0.12, 0.82, 0.49), 1),
+    "pydicom_data/JPGLosslessP14SV1_1s_1f_8b.dcm": ("US", (0.22, 0.17, 0.74, 0.73), 2),
+    "deid_data/GREYSCALE_IMAGE.dcm": ("US", (0.14, 0.14, 0.9, 0.86), 2),
+}
+"""The files that are used, beneath ``dicom``: the others are tables of text, masks, test patterns, or all labels."""
+
+
+def clinical(cache: Path) -> Callable[[np.random.Generator, str], Base]:
+    """A function that draws an image of a modality, varied from a real one; of a modality without one, a phantom.
+
+    Raises DatasetError, with what to do, where a file is absent; and when drawing, where one is damaged.
+    """
+    sources = found(cache)
+
+    def draw(rng: np.random.Generator, modality: str) -> Base:
+        from fourfold.tasks.dicom_deid.phantoms import drawn
+
+        if modality not in sources:
+            return drawn(rng, modality)
+        return varied(rng, _base(sources[modality][int(rng.integers(len(sources[modality])))]))
+
+    return draw
+
+
+def found(cache: Path) -> Mapping[str, tuple[Source, ...]]:
+    """The files in a cache by modality. Raises DatasetError where one is absent, or in no table."""
+    require(CLINICAL, cache)
+    dicom = {row["file"]: row["sha256"] for row in _rows(cache / HOME / "dicom" / "manifest.csv")}
+    sources = [Source(cache / HOME / "dicom" / name, _digest(dicom, f"dicom/{name}"), *how)
+               for name, how in _PARTS.items()]
+    sources += [Source(cache / HOME / "cxr_hannover" / row["filename"], row["sha256"], row["modality"])
+                for row in _rows(cache / HOME / "cxr_hannover" / "metadata.csv")]
+    for source in sources:
+        if not source.path.is_file():
+            raise DatasetError(f"dataset clinical needs {source.path}: it is not there. {CLINICAL.by_hand}")
+    return {modality: tuple(source for source in sources if source.modality == modality)
+            for modality in sorted({source.modality for source in sources})}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _digest(table: Mapping[str, str], name: str) -> str:
+    if name not in table:
+        near = difflib.get_close_matches(name, table, 1)
+        raise DatasetError(f"the manifest of dataset clinical names no {name}; the nearest is {', '.join(near)}")
+    return table[name]
+
+
+@lru_cache(maxsize=64)
+def _base(source: Source) -> Base:
+    """Read a file as a base; a radiograph's 8 bits become the upper ones of 12, as noise will fill the lower."""
+    if sha256_of(source.path) != source.sha256:
+        raise DatasetError(f"{source.path} of dataset clinical is damaged: its digest is not the one in its table. "
+                           f"{CLINICAL.by_hand}")
+    if source.path.suffix == ".dcm":
+        return read(str(source.path), source.modality, source.part, source.every)
+    from PIL import Image
+
+    with Image.open(source.path) as image:
+        pixels = np.asarray(image.convert("L")).astype(np.int32)
+    return Base(source.modality, pixels[None] * 16, 12)
