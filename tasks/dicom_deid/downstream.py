@@ -45,22 +45,25 @@ def downstream(
     where unknown; patient: (m) whose. Files without pixels are left out. An output that is missing, or of another size,
     counts as the least likely of its class and the likeliest of each other.
     """
+    from threadpoolctl import threadpool_limits
+
     rows = [row for row, file in enumerate(given) if label[row] and file.pixels[0] is not None]
     classes, code = np.unique([label[row] for row in rows], return_inverse=True)
     whose = np.array([patient[row] for row in rows], dtype=np.int64)
-    old = np.array([features(given[row].pixels[0]) for row in rows]).reshape(len(rows), -1)
+    old = np.array([features(given[row].pixels[0]) for row in rows]).reshape(-1, SIDE * SIDE)
     new = [decoded(given[row], written[row]) for row in rows]
     there = np.array([pixels is not None for pixels in new], dtype=bool)
-    seen = np.array([features(pixels) for pixels in new]).reshape(len(rows), -1)
+    seen = np.array([features(pixels) for pixels in new]).reshape(-1, SIDE * SIDE)
     before, after = (np.full((len(rows), len(classes)), np.nan) for _ in range(2))
-    for fold in range(FOLDS):
-        test = whose % FOLDS == fold
-        if not test.any() or len(set(code[~test])) < 2:
-            continue
-        model = _fitted(old[~test], code[~test])
-        before[np.ix_(test, model.classes_)] = model.predict_proba(old[test])
-        if (test & there).any():
-            after[np.ix_(test & there, model.classes_)] = model.predict_proba(seen[test & there])
+    with threadpool_limits(1):  # Threads would add the same numbers in another order, and wait for each other.
+        for fold in range(FOLDS):
+            test = whose % FOLDS == fold
+            if not test.any() or len(set(code[~test])) < 2:
+                continue
+            model = _fitted(old[~test], code[~test])
+            before[np.ix_(test, model.classes_)] = model.predict_proba(old[test])
+            if (test & there).any():
+                after[np.ix_(test & there, model.classes_)] = model.predict_proba(seen[test & there])
     tested = np.isfinite(before).all(axis=1)
     return Downstream(
         macro_auc(code[tested], before[tested]),
@@ -109,5 +112,5 @@ def _fitted(images: Floats, label: npt.NDArray[np.int64]) -> Any:
     from sklearn.pipeline import make_pipeline
 
     components = min(COMPONENTS, *images.shape)
-    reduced = PCA(components, whiten=True, svd_solver="full")  # The default solver draws random vectors.
+    reduced = PCA(components, whiten=True, svd_solver="randomized", random_state=0)
     return make_pipeline(reduced, LogisticRegression(C=0.1, max_iter=1000)).fit(images, label)

@@ -81,11 +81,12 @@ def checks(key: Key, given: Mapping[str, File], reference: Mapping[str, File]) -
     """
     found = [check for planted in key.planted for check in _of_planted(planted)]
     found += [check for kept in key.kept for check in _of_kept(kept)]
+    retained = {(check.path, check.where) for check in found if check.action == "text_retained"}
     burned = {planted.path for planted in key.planted if planted.mask is not None}
     for one in key.instances:
         before, after = index(given[one.path]), index(reference.get(one.path))
         named = {planted.where for planted in key.planted if planted.path == one.path} & set(after)
-        for where in sorted(named):
+        for where in sorted(where for where in named if (one.path, where) not in retained):
             found.append(Check(one.path, "text_notnull" if first(after, where) else "tag_retained", where))
         for where in (INSTANCE, SERIES, STUDY, FRAME):
             if where in before and where in after and where not in named:
@@ -170,13 +171,16 @@ def _of_uid(path: str, where: str, uid: str) -> Iterator[Check]:
 
 
 def _of_kept(kept: Kept) -> Iterator[Check]:
-    if kept.mask is None:
+    if kept.kind == "private":
         yield Check(kept.path, "tag_retained", kept.where)
+    elif kept.mask is None:
         yield Check(kept.path, "text_retained", kept.where, " ".join(kept.words))
 
 
 def _element(check: Check, written: Index, claimed: Claims) -> float:
     """Whether a check of an element passes in a file that is there."""
+    if check.action not in ACTIONS:
+        raise ValueError(f"{check.action!r} is no action of MIDI-B: {', '.join(ACTIONS)}")
     there = check.where in written
     value = first(written, check.where)
     if check.action in ("tag_retained", "text_notnull"):
@@ -189,10 +193,8 @@ def _element(check: Check, written: Index, claimed: Claims) -> float:
         return _tokens(value, check.text, retain=False)
     if check.action in ("date_shifted", "uid_changed"):
         return float(check.text.replace("\\", "") not in value.replace("\\", ""))
-    if check.action in ("uid_consistent", "patid_consistent"):
-        names = claimed.uids if check.action == "uid_consistent" else claimed.patients
-        return float(value == names.get(check.text, ""))
-    raise ValueError(f"{check.action!r} is no action of MIDI-B: {', '.join(ACTIONS)}")
+    names = claimed.uids if check.action == "uid_consistent" else claimed.patients
+    return float(value == names.get(check.text, ""))
 
 
 def _tokens(value: str, wanted: str, retain: bool) -> float:
