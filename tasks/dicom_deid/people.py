@@ -162,11 +162,6 @@ class Names:
         fake = self.faker(origin)
         while True:
             name = _japanese(fake, sex) if origin == "ja_JP" else _drawn(fake, origin, sex)
-            if not all(written_in(part, ORIGINS[origin]) for part in name.native):
-                raise RuntimeError(
-                    f"Faker's {origin} gives {name.native}, which is not in {ORIGINS[origin]} letters; "
-                    "install a Faker whose locale does, such as 40.54"
-                )
             if all(len(part) > 1 for part in name.latin):
                 yield name
 
@@ -198,6 +193,7 @@ def _drawn(fake: Any, origin: str, sex: str) -> Name:
     given = _plain(getattr(fake, f"first_name_{gender}")())
     if origin == "vi_VN":
         given = f"{fake.middle_name()} {given}"
+    _check((family, given), origin)
     if ORIGINS[origin] == "Latin":
         return Name((family, given), (family, given))
     return Name((family, given), (latin_letters(family, origin), latin_letters(given, origin)))
@@ -206,7 +202,16 @@ def _drawn(fake: Any, origin: str, sex: str) -> Name:
 def _japanese(fake: Any, sex: str) -> Name:
     family = fake.last_name_pair()
     given = fake.first_name_female_pair() if sex == "F" else fake.first_name_male_pair()
+    _check((family[0], given[0]), "ja_JP")
     return Name((family[0], given[0]), (family[2], given[2]), (family[1], given[1]))
+
+
+def _check(native: tuple[str, str], origin: str) -> None:
+    if not all(written_in(part, ORIGINS[origin]) for part in native):
+        raise RuntimeError(
+            f"Faker's {origin} gives {native}, which is not in {ORIGINS[origin]} letters; "
+            "install a Faker whose locale does, such as 40.54"
+        )
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,6 @@
 """Names in Latin letters, as a clerk would spell them who has no table of romanisations."""
 
-import unicodedata
+import re
 
 _ARABIC = {"ا": "a", "ب": "b", "ت": "t", "ث": "th", "ج": "j", "ح": "h", "خ": "kh", "د": "d", "ذ": "dh", "ر": "r",
            "ز": "z", "س": "s", "ش": "sh", "ص": "s", "ض": "d", "ط": "t", "ظ": "z", "ع": "a", "غ": "gh", "ف": "f",
@@ -57,11 +57,5 @@ def _inherent(word: str) -> str:
 
 
 def _reordered(word: str) -> str:
-    """Thai with the vowels that are written before a consonant behind it, without silent letters."""
-    found: list[str] = []
-    for letter in unicodedata.normalize("NFC", word):
-        if found and found[-1] in "เแโใไ" and letter not in "เแโใไ":
-            found.insert(-1, letter)
-        else:
-            found.append(letter)
-    return "".join(found)
+    """Thai with the vowels that are written before a consonant behind it."""
+    return re.sub("([เแโใไ])([ก-ฮ])", r"\2\1", word)

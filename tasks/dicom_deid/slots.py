@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,15 +93,11 @@ class Filler:
 
     def put(self, target: Target, value: Any) -> None:
         """Write a value as it is."""
-        from pydicom.datadict import dictionary_VR
-
         if isinstance(target, Private):
             block = self.dataset.private_block(target.group, target.creator, create=True)
             block.add_new(target.element, target.vr, value)
-        elif isinstance(target, int):
-            self.dataset.add_new(target, dictionary_VR(target), value)
         else:
-            setattr(self.dataset, target, value)
+            self.dataset.add_new(*_defined(target), value)
 
     def plant(
         self, target: Target, kind: str, text: str, instead: Any = None, forms: tuple[str, ...] = (),
@@ -179,13 +176,9 @@ class Filler:
 
     def where(self, target: Target) -> str:
         """How the key spells the place of an element."""
-        from pydicom.datadict import tag_for_keyword
-
         if isinstance(target, Private):
             return f'{self.place}({target.group:04X},"{target.creator}",{target.element:02X})'
-        tag = target if isinstance(target, int) else tag_for_keyword(target)
-        if tag is None:
-            raise ValueError(f"{target!r} is no keyword of DICOM's dictionary (PS3.6)")
+        tag, _ = _defined(target)
         return f"{self.place}({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
     def shifted(self, day: date) -> date:
@@ -292,6 +285,17 @@ def spellings(person: Person) -> tuple[str, ...]:
 def years(born: date, day: date) -> int:
     """Whole years from one day to another."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+@cache
+def _defined(target: str | int) -> tuple[int, str]:
+    """The tag and VR of a standard element."""
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    tag = target if isinstance(target, int) else tag_for_keyword(target)
+    if tag is None:
+        raise ValueError(f"{target!r} is no keyword of DICOM's dictionary (PS3.6): take the one in its table 6-1")
+    return tag, dictionary_VR(tag)
 
 
 def _day(text: str) -> date:
