@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.containers import unpacked
 from fourfold.tasks.dicom_deid.key import Key
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import SAMPLES, File, same_samples, samples_of
 from fourfold.tasks.dicom_deid.residual import Pixels, legible
 from fourfold.tasks.dicom_deid.stretches import Stretch
 from fourfold.tasks.dicom_deid.text_search import Hit, Texts, bare, fold, search
@@ -22,7 +22,6 @@ _OWN = frozenset({"date", "age"})
 """Kinds that say nothing in the file of somebody else."""
 _OTHER_DATES = frozenset(("AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
 """Value representations in which a shifted date may be another one's original by chance."""
-_SAMPLES = re.compile(r"\(7FE0,00(08|09|10)\)\Z")
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,14 @@ def find(
     may differ; extra: what answers to none; odd: names of links and the like, which were not followed. What the
     reference says in the same place as often is no leak.
     """
-    search = _Search(key, given, reference)
+    looked = _Search(key, given, reference)
     for path, file in answers.items():
-        search.read(file, path)
+        looked.read(file, path)
     for file in extra:
-        search.read(file, "")
+        looked.read(file, "")
     for name in odd:
-        search.named(name, "")
-    return search.leaks(_failed(key, given, reference, answers, odd))
+        looked.named(name, "")
+    return looked.leaks(_failed(key, given, reference, answers, odd))
 
 
 def _failed(
@@ -99,13 +98,9 @@ def _unreadable(file: File, given: File, reference: File) -> str:
     parsed, why = file.parsed
     if parsed is None:
         return why
-    if "PixelData" not in parsed or _samples(file) in (_samples(given), _samples(reference)):
+    if "PixelData" not in parsed or same_samples(file, given) or same_samples(file, reference):
         return ""
     return file.pixels[1] if given.pixels[0] is not None else ""
-
-
-def _samples(file: File) -> list[bytes]:
-    return [one.data[one.start : one.end] for one in file.stretches if _SAMPLES.search(one.place)]
 
 
 @dataclass
@@ -138,6 +133,7 @@ class _Search:
         return Texts(
             [form for _, form in self.pairs],
             [self.key.planted[items[0]].kind for items in self.owners.values()],
+            self.telling,
         )
 
     @cached_property
@@ -182,21 +178,22 @@ class _Search:
         reference = self.reference.get(path)
         if reference is not None and file.data == reference.data:
             return
-        hits = self._hits(file, [each for each in (reference, self.given.get(path)) if each is not None])
-        known = Counter(map(_spot, self._hits(reference, [reference]))) if hits and reference is not None else Counter()
-        times = Counter(map(_spot, hits))
+        hits = self._hits(file, path, [each for each in (reference, self.given.get(path)) if each is not None])
+        times, known = Counter(map(_spot, hits)), Counter[tuple[int, str]]()
+        if hits and reference is not None:
+            known.update(map(_spot, self._hits(reference, path, [reference])))
         for hit in hits:
             if times[_spot(hit)] > known[_spot(hit)]:
                 self._tell(hit, file.path, path)
         self._see(file, path)
 
-    def _hits(self, file: File, known: Sequence[File]) -> list[Hit]:
-        """Every text that stands in a file; pixels that are those of a known one hold none."""
-        seen = [samples for each in known for samples in _samples(each)]
-        samples = [one for one in file.stretches if _SAMPLES.search(one.place)]
-        cut = [one for one in file.stretches if not _SAMPLES.search(one.place)]
-        new = [one for one in samples if one.data[one.start : one.end] not in seen]
-        return search(self.texts, [*cut, *unpacked(cut)], new, file.codecs)
+    def _hits(self, file: File, path: str, known: Sequence[File]) -> list[Hit]:
+        """Every text that stands in a file and gives somebody away; pixels that are those of a known one hold none."""
+        cut = [one for one in file.stretches if not one.place.endswith(SAMPLES)]
+        samples = [] if any(same_samples(file, each) for each in known) else samples_of(file)
+        whose = self.patients.get(path, -1)
+        hits = search(self.texts, [*cut, *unpacked(cut)], samples, file.codecs)
+        return [hit for hit in hits if self.telling[hit.text] or self.pairs[hit.text][0] == whose]
 
     def _tell(self, hit: Hit, name: str, path: str) -> None:
         """Note whom a hit gives away, in the output ``name`` that was written for the given ``path``."""

@@ -20,6 +20,8 @@ LARGEST = 1 << 28
 """Bytes that a file's pixels may take when they are decoded."""
 DEEPEST = 16
 """How deeply sequences may be nested."""
+SAMPLES = ("(7FE0,0008)", "(7FE0,0009)", "(7FE0,0010)")
+"""How the places of pixels end."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,25 @@ class File:
             return np.asarray(pixel_array(found)).reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
         except Exception as error:
             return None, f"its pixels cannot be decoded: {type(error).__name__}: {error}"[:300]
+
+
+def samples_of(file: File) -> list[Stretch]:
+    """The stretches of a file's pixels as they are stored, those of icons too."""
+    return [one for one in file.stretches if one.place.endswith(SAMPLES)]
+
+
+def same_samples(file: File, other: File) -> bool:
+    """Whether two files store the same bytes of pixels; that is seen by what they end with, if they end with pixels."""
+    own = samples_of(file)
+    if len(own) == 1 and own[0].data is file.data:
+        stored, after = file.data[own[0].start : own[0].end], len(file.data) - own[0].end
+        if other.data[: len(other.data) - after].endswith(stored):
+            return True
+    return [_stored(one) for one in own] == [_stored(one) for one in samples_of(other)]
+
+
+def _stored(one: Stretch) -> bytes:
+    return one.data[one.start : one.end]
 
 
 def _walk(dataset: Any, before: str, depth: int) -> "Iterator[tuple[str, DataElement]]":

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid import ocr
 from fourfold.tasks.dicom_deid.key import Mask, Planted
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import File, same_samples
 
 HIDDEN, LEGIBLE = 0.1, 0.5
 """Below the first share of glyph pixels an identifier is hidden, above the second legible; OCR decides between."""
@@ -49,6 +49,16 @@ class Pixels:
                 found.append((before, fitted, _scale(before, fitted, self.outside(before.shape))))
         return found
 
+    @cached_property
+    def stored_as_reference(self) -> bool:
+        """Whether the bytes of the pixels are those of a perfect method's output."""
+        return same_samples(self.written, self.reference)
+
+    @cached_property
+    def stored_as_given(self) -> bool:
+        """Whether the bytes of the pixels are those that were given."""
+        return same_samples(self.written, self.given)
+
     @property
     def other_shape(self) -> bool:
         """Whether there are pixels that cannot be laid over those given."""
@@ -66,7 +76,11 @@ class Pixels:
 
 def legible(pixels: Pixels, item: Planted) -> tuple[str, str]:
     """In what form a burned-in item can be read in the output, and a measure of it; two empty texts if it cannot."""
-    if item.mask is None or _as_reference(pixels, item.mask):
+    if item.mask is None or pixels.stored_as_reference:
+        return "", ""
+    if pixels.stored_as_given:
+        return "contrast", "its pixels are those that were given"
+    if _as_reference(pixels, item.mask):
         return "", ""
     if pixels.other_shape:
         return _read_whole(pixels, item)

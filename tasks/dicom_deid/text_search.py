@@ -27,7 +27,11 @@ PLAIN, SEPARATED = "as text", "as text, other separators"
 """How a text was found; any other way is the name of an encoding."""
 CHANCE = 2.0**-26
 """The chance that a hit counts which random bytes could hold: with some 64 texts of a patient, 2 ** -20 a stretch."""
-_SEPARATORS = re.compile(r"[^\s!-/:-@\[\]^_`{-~\x00-\x1f\xa0\u2010-\u2015\u3000-\u303f\u30fb\uff65]+|[\n\\]+")
+_SEPARATORS = dict.fromkeys(
+    (*({*range(0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0xA1)} - {ord("\n"), ord("\\")}),
+     *range(0x2000, 0x2070), *range(0x3000, 0x3005), *range(0x3008, 0x3021), 0x30FB, 0xFF65)
+)  # fmt: skip
+"""What may stand between the parts of a name or a number; lines and the values of an element keep apart."""
 _UNBROKEN = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fff\u3005\u3040-\u31ff\u3400-\u9fff"
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -61,7 +65,7 @@ def fold(text: str) -> str:
 
 def bare(folded: str) -> str:
     """A folded text without separators."""
-    return "".join(_SEPARATORS.findall(folded))
+    return folded.translate(_SEPARATORS)
 
 
 def bounded(text: str, start: int, end: int, kind: str = "") -> bool:
@@ -109,10 +113,12 @@ class _Bytes(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """What is looked for. texts: (n,); kinds: (n,), of each what ``bounded`` knows, or anything else."""
+    """What is looked for. texts: (n,); kinds: (n,), of each what ``bounded`` knows, or anything else; coded: (n,)
+    whether to look for it in hex, in base64 and backwards as well."""
 
     texts: Sequence[str]
     kinds: Sequence[str]
+    coded: Sequence[bool]
 
     @cached_property
     def folded(self) -> Mapping[str, list[int]]:
@@ -135,7 +141,7 @@ class Texts:
         """The texts as bytes in lower case."""
         found: dict[bytes, list[_Bytes]] = {}
         for number, text in enumerate(self.texts):
-            for one in _spellings(number, text):
+            for one in _spellings(number, text, self.coded[number]):
                 if len(one.exact) >= _SHORTEST:
                     found.setdefault(one.exact.lower(), []).append(one)
         return found
@@ -161,7 +167,7 @@ def _grouped(pairs: Iterator[tuple[str, int]]) -> dict[str, list[int]]:
     return found
 
 
-def _spellings(number: int, text: str) -> Iterator[_Bytes]:
+def _spellings(number: int, text: str, coded: bool) -> Iterator[_Bytes]:
     """Ways to write a text as bytes. ASCII needs no cases: the bytes are looked for in lower case."""
     composed = {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC")}
     cases = {case for one in composed for case in (one, one.upper(), one.lower(), one.title())}
@@ -176,10 +182,10 @@ def _spellings(number: int, text: str) -> Iterator[_Bytes]:
                 continue
         for escaped in _iso_2022(one):
             yield _Bytes(number, "ISO 2022", escaped, "")
-        yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
-        if len(one) >= _SHORTEST:
+        if coded:
+            yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
             yield _Bytes(number, "backwards", one[::-1].encode(), "utf-8")
-    for one in sorted(cases):
+    for one in sorted(cases) if coded else ():
         for encoded in _base64(one.encode()):
             yield _Bytes(number, "base64", encoded, "base64")
 
@@ -229,7 +235,7 @@ def _printed(one: Stretch) -> Iterator[Stretch]:
 
 def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
     """Hits in what is decoded, with and without separators."""
-    pieces = [fold(one.data[one.start : one.end].decode(codec, "replace")) for one in cut]
+    pieces = [_folded(one, codec) for one in cut]
     text, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
     plain, separated, _ = texts.automata
     of_plain, of_separated, _ = texts.lists
@@ -239,19 +245,22 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
             if bounded(text, start, end, texts.kinds[one]):
                 seen.add((one, start))
                 yield from _hit(text, start, end, one, PLAIN, cut, starts)
-    runs = [(run.start(), run.group()) for run in _SEPARATORS.finditer(text)]
-    offsets = list(accumulate((len(run) for _, run in runs), initial=0))
-    for number, start, end in separated.find_matches_as_indexes("".join(run for _, run in runs), overlapping=True):
-        first, last = (_original(runs, offsets, at) for at in (start, end - 1))
+    kept: list[int] = []
+    for number, start, end in separated.find_matches_as_indexes(bare(text), overlapping=True):
+        kept = kept or [at for at, character in enumerate(text) if ord(character) not in _SEPARATORS]
+        first, last = kept[start], kept[end - 1]
         for one in of_separated[number]:
-            if (one, first) not in seen and bounded(text, first, last + 1, texts.kinds[one]):
+            if (one, first) in seen or last - first > 3 * (end - start):
+                continue
+            if bounded(text, first, last + 1, texts.kinds[one]):
                 yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
 
 
-def _original(runs: Sequence[tuple[int, str]], offsets: Sequence[int], at: int) -> int:
-    """Where the character at ``at`` stood before separators were left out."""
-    run = bisect_right(offsets, at) - 1
-    return runs[run][0] + at - offsets[run]
+def _folded(one: Stretch, codec: str) -> str:
+    """A stretch as folded text; of numbers in binary too short for a name, nothing."""
+    if one.end - one.start < 3:
+        return ""
+    return fold(one.data[one.start : one.end].decode(codec, "replace"))
 
 
 def _hit(
@@ -270,7 +279,7 @@ def _by_chance(text: str, start: int, end: int, low: int, high: int) -> bool:
     """Whether random bytes would hold such a hit too: its own characters tell, and so do printed ones around it."""
     if not text[low:start].strip("\0 ") and not text[end:high].strip("\0 "):
         return False
-    bits = sum(7 if each.isascii() and each.isalpha() else 8 * len(each.encode()) for each in text[start:end])
+    bits = sum(7 if each.isascii() and each.isalpha() else 8 * len(each.encode()) for each in bare(text[start:end]))
     for step, edge in ((-1, start - 1), (1, end)):
         at = edge
         while low <= at < high and abs(at - edge) < 64 and text[at].isprintable() and text[at] != "\ufffd":
