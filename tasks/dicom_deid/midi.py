@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.identifiers import FRAME, INSTANCE, PATIENT, SERIES, STUDY
 from fourfold.tasks.dicom_deid.key import Kept, Key, Mask, Planted
-from fourfold.tasks.dicom_deid.pixels_kept import boxes, contrast, grey, stored
+from fourfold.tasks.dicom_deid.pixels_kept import boxes, contrast, grey, ring, stored
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.values import Index, first, index
 
@@ -83,13 +83,16 @@ def checks(key: Key, given: Mapping[str, File], reference: Mapping[str, File]) -
     found += [check for kept in key.kept for check in _of_kept(kept)]
     retained = {(check.path, check.where) for check in found if check.action == "text_retained"}
     burned = {planted.path for planted in key.planted if planted.mask is not None}
+    named: dict[str, set[str]] = {one.path: set() for one in key.instances}
+    for planted in key.planted:
+        named[planted.path].add(planted.where)
     for one in key.instances:
         before, after = index(given[one.path]), index(reference.get(one.path))
-        named = {planted.where for planted in key.planted if planted.path == one.path} & set(after)
-        for where in sorted(where for where in named if (one.path, where) not in retained):
-            found.append(Check(one.path, "text_notnull" if first(after, where) else "tag_retained", where))
+        for where in sorted(named[one.path] & set(after)):
+            if (one.path, where) not in retained:
+                found.append(Check(one.path, "text_notnull" if first(after, where) else "tag_retained", where))
         for where in (INSTANCE, SERIES, STUDY, FRAME):
-            if where in before and where in after and where not in named:
+            if where in before and where in after and where not in named[one.path]:
                 found += _of_uid(one.path, where, first(before, where))
         digest = _digest(given[one.path])
         if digest and one.path not in burned:
@@ -225,8 +228,10 @@ def _pixels(check: Check, given: File | None, written: File, read: Reader | None
     before = given.pixels[0] if given is not None else None
     if before is None or before.shape != after.shape:
         return 0.0
-    pairs = zip(boxes(before, check.mask), patches, strict=True)
-    return float(all(_signal(now, check.mask) <= HIDDEN * _signal(was, check.mask) for was, now in pairs))
+    around = ring(check.mask.glyphs)
+    was = (_signal(patch, check.mask, around) for patch in boxes(before, check.mask))
+    now = (_signal(patch, check.mask, around) for patch in patches)
+    return float(all(after <= HIDDEN * before for before, after in zip(was, now, strict=True)))
 
 
 def as_the_challenge_scales(patch: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -239,10 +244,10 @@ def as_the_challenge_scales(patch: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return patch.astype(np.uint8)
 
 
-def _signal(patch: npt.NDArray[Any], mask: Mask) -> float:
+def _signal(patch: npt.NDArray[Any], mask: Mask, around: npt.NDArray[np.bool_]) -> float:
     """How much is to be seen in a box: the contrast of its glyphs, or where only the box is known its spread."""
     image = grey(patch)
-    return float(image.std()) if mask.glyphs.all() else abs(contrast(image, mask.glyphs))
+    return float(image.std()) if mask.glyphs.all() else abs(contrast(image, mask.glyphs, around))
 
 
 def _digest(file: File) -> str:

@@ -78,8 +78,7 @@ def distractors_kept(given: File, written: File | None, masks: Sequence[Mask]) -
     before, after = given.pixels[0], decoded(given, written)
     if before is None or after is None:
         return np.full(len(masks), float(before is None and _same_bytes(given, written)))
-    seen = [all(_seen(*views, mask.glyphs) for views in _frames(before, after, mask)) for mask in masks]
-    return np.array(seen, dtype=np.float64)
+    return np.array([_seen(before, after, mask) for mask in masks], dtype=np.float64)
 
 
 def covered(shape: tuple[int, ...], masks: Sequence[Mask], margin: int = MARGIN) -> npt.NDArray[np.bool_]:
@@ -99,10 +98,14 @@ def covered(shape: tuple[int, ...], masks: Sequence[Mask], margin: int = MARGIN)
     return inside
 
 
-def contrast(image: Floats, glyphs: npt.NDArray[np.bool_]) -> float:
-    """Mean of a patch's samples on the glyphs less that within 2 pixels of them; 0 where the one or other is empty."""
-    around = covered((1, *glyphs.shape), [Mask(0, 0, glyphs)], 2)[0] & ~glyphs
-    if not glyphs.any() or not around.any():
+def ring(glyphs: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """What is within 2 pixels of glyphs and in their box (h, w), without them."""
+    return covered((1, *glyphs.shape), [Mask(0, 0, glyphs)], 2)[0] & ~glyphs
+
+
+def contrast(image: Floats, glyphs: npt.NDArray[np.bool_], around: npt.NDArray[np.bool_]) -> float:
+    """Mean of an image (h, w) on the glyphs less that around them, 0 where the one or other is empty."""
+    if image.shape != glyphs.shape or not glyphs.any() or not around.any():
         return 0.0
     return float(image[glyphs].mean() - image[around].mean())
 
@@ -190,25 +193,19 @@ def _likeness(
     return float(np.clip(psnr, 0, MOST_DB)), likeness / n
 
 
-def _frames(
-    before: npt.NDArray[Any], after: npt.NDArray[Any], mask: Mask
-) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any], float, float]]:
-    """Of each frame that a mask lies on and that is not equal there: its box before and after, and how far the samples
-    of the whole frame spread."""
+def _seen(before: npt.NDArray[Any], after: npt.NDArray[Any], mask: Mask) -> bool:
+    """Whether the glyphs of a mask are seen on each frame that they lie on, see ``distractors_kept``."""
+    around: npt.NDArray[np.bool_] | None = None
     frames = range(len(before)) if mask.frame < 0 else (mask.frame,)
     for frame, one, other in zip(frames, boxes(before, mask), boxes(after, mask), strict=True):
-        if not np.array_equal(one, other):
-            yield one, other, float(np.std(before[frame])), float(np.std(after[frame]))
-
-
-def _seen(
-    before: npt.NDArray[Any], after: npt.NDArray[Any], spread: float, spread_after: float, glyphs: npt.NDArray[np.bool_]
-) -> bool:
-    one, other = grey(before), grey(after)
-    if one.shape != glyphs.shape or not spread or not spread_after:
-        return False
-    was, now = contrast(one, glyphs) / spread, contrast(other, glyphs) / spread_after
-    return abs(now) >= VISIBLE * abs(was) > 0
+        if np.array_equal(one, other):
+            continue
+        around = ring(mask.glyphs) if around is None else around
+        was, now = (abs(contrast(grey(patch), mask.glyphs, around)) for patch in (one, other))
+        spread, spread_now = float(np.std(before[frame])), float(np.std(after[frame]))
+        if not was or not spread_now or now * spread < VISIBLE * was * spread_now:
+            return False
+    return True
 
 
 def _size(file: File) -> tuple[int, ...]:

@@ -17,7 +17,6 @@ from fourfold.tasks.dicom_deid.values import ITEM, Index, first, index
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
-    from pydicom.tag import BaseTag
 
 UNREADABLE = "cannot be read"
 _META = (
@@ -157,9 +156,10 @@ def _place(keyword: str) -> str:
 def _values(file: File) -> Iterator[str]:
     """Values that their VR does not allow, by pydicom's validators, and VRs that are not the element's."""
     found, _ = file.parsed
-    top = {element.tag for place, element in file.elements if "]." not in place}
-    for tag in (found.keys() if found is not None else set()) - top:
-        yield f"({tag.group:04X},{tag.element:04X}): its value cannot be read"
+    top = [element.tag for place, element in file.elements if "]." not in place and place[:6] != "(0002,"]
+    if found is not None and len(found) != len(top):
+        for tag in found.keys() - set(top):
+            yield f"({tag.group:04X},{tag.element:04X}): its value cannot be read"
     for place, element in file.elements:
         for wrong in _faults(element):
             yield f"{ITEM.sub('[]', place)}: {wrong}"
@@ -170,7 +170,7 @@ def _faults(element: "DataElement") -> Iterator[str]:
     from pydicom.multival import MultiValue
 
     vr, value = element.VR, element.value
-    if vr not in _allowed(element.tag):
+    if vr not in _allowed(int(element.tag)):
         yield f"of VR {vr}"
     if vr in _TEXTUAL and value:
         for one in value if isinstance(value, MultiValue) else (value,):
@@ -190,7 +190,7 @@ def _wrong(vr: str, value: str) -> str:
 
 
 @lru_cache(1 << 14)
-def _allowed(tag: "BaseTag") -> Container[str]:
+def _allowed(tag: int) -> Container[str]:
     """The VRs that a public element may have: the dictionary's, and UN; of private ones, all that pydicom knows."""
     from pydicom.datadict import dictionary_VR
     from pydicom.valuerep import VR
