@@ -117,7 +117,8 @@ def test_real_files_become_bases_of_their_modality(cache):
         for base in bases:
             checked(base, modality)
         assert len({base.pixels.tobytes() for base in bases}) == len(bases)
-    assert draw(np.random.default_rng(1), "CR").pixels.tobytes() == draw(np.random.default_rng(1), "CR").pixels.tobytes()
+    one, other = (draw(np.random.default_rng(1), "CR") for _ in range(2))
+    assert one.pixels.tobytes() == other.pixels.tobytes()
 
 
 @pytest.mark.data

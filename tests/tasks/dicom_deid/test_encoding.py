@@ -89,8 +89,8 @@ def test_away_from_the_glyphs_given_and_reference_decode_alike(style):
     touched = np.zeros(one.shape[:3], dtype=bool)
     for mark in burned.identity:
         frames = slice(None) if mark.mask.frame < 0 else slice(mark.mask.frame, mark.mask.frame + 1)
-        for row, column in np.argwhere(mark.mask.glyphs) + (mark.mask.top, mark.mask.left):
-            top, left = row // side * side, column // side * side
+        for row, column in np.argwhere(mark.mask.glyphs):
+            top, left = ((at + shift) // side * side for at, shift in ((row, mark.mask.top), (column, mark.mask.left)))
             touched[frames, top:top + side, left:left + side] = True
     differs = one != other
     assert not (differs.any(axis=-1) if differs.ndim == 4 else differs)[~touched].any()
