@@ -1,6 +1,7 @@
 """Our own: the Basic Profile with its options, by a secret key."""
 
 import secrets
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,9 +16,11 @@ from fourfold.baselines.dicom_deid.cleaning import Cleaning
 from fourfold.baselines.dicom_deid.file_names import FileNames, write_mapping
 from fourfold.baselines.dicom_deid.identity import Identity
 from fourfold.baselines.dicom_deid.people_known import Known
-from fourfold.baselines.dicom_deid.profile import CODES, SHIFTED_DATES
+from fourfold.baselines.dicom_deid.profile import CLEAN_PIXELS, CODES, SHIFTED_DATES
+from fourfold.baselines.dicom_deid.redaction import redact
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 from fourfold.baselines.dicom_deid.surrogates import Surrogates
+from fourfold.baselines.dicom_deid.text_boxes import Reader
 from fourfold.suite import Method
 
 
@@ -47,10 +50,17 @@ class KeyedProfile(Method):
             self.write(dataset, Path(target, written[old]), names, policy.options)
         write_mapping(Path(target), written)
 
+    @cached_property
+    def reader(self) -> Reader:
+        """What finds text in pixels."""
+        return Reader(int(self.budget.cpus))
+
     def write(self, dataset: FileDataset, new: Path, names: FileNames, options: Any) -> None:
         """Write one file cleaned."""
         patient = self.known.patient(dataset)
         scrubber = self.scrubber(self.known.of[patient], patient)
+        if self.pixels and CLEAN_PIXELS in options and "PixelData" in dataset:
+            redact(dataset, self.reader, scrubber)
         Cleaning(patient, scrubber, self.surrogates, options).clean(dataset)
         for record in dataset.get("DirectoryRecordSequence", ()):
             if "ReferencedFileID" in record:
