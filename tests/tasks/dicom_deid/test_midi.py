@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from fourfold.tasks.dicom_deid.corpus import draw
 from fourfold.tasks.dicom_deid.key import Corpus, Mask
 from fourfold.tasks.dicom_deid.midi import (
     ACTIONS,
@@ -17,6 +18,7 @@ from fourfold.tasks.dicom_deid.midi import (
     claims,
     passes,
 )
+from fourfold.tasks.dicom_deid.phantoms import phantom
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.utility import measure
 
@@ -232,3 +234,14 @@ def test_nothing_that_is_written_stops_the_scoring(small, missing_fails):
             damaged[place] = rng.integers(256)
         written[path] = bytes(damaged[: rng.integers(140, len(damaged))])
     assert 0 <= score(small, files(written), missing_fails)["all"] <= 1
+
+
+def test_on_studies_as_they_are_drawn_nothing_beats_doing_nothing_and_neither_beats_the_reference():
+    corpus = draw(np.random.default_rng(4), np.random.default_rng(5), phantom, patients=6, small=True)
+    reference, copied = (score(corpus, files(side)) for side in (corpus.reference, corpus.given))
+    assert set(reference) == set(ACTIONS) | {"all"}
+    # What is left after perfect removal and still counts: tokens such as "of", "24" and "General" within other words.
+    assert {action for action, share in reference.items() if share < 1} <= {"all", "text_removed"}
+    assert score(corpus, {}, missing_fails=False)["all"] > copied["all"]
+    assert score(corpus, {})["all"] == 0.0
+    assert reference["all"] > 0.98

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless
 
+from fourfold.tasks.dicom_deid import hard_encodings
+from fourfold.tasks.dicom_deid.corpus import draw
 from fourfold.tasks.dicom_deid.intervals import intervals_kept, ordinal
 from fourfold.tasks.dicom_deid.key import Corpus, Dated, Mask
+from fourfold.tasks.dicom_deid.phantoms import phantom
 from fourfold.tasks.dicom_deid.pixels_kept import MOST_DB, compared, covered, ssim
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.utility import PARTS, Utility, measure
@@ -282,6 +285,31 @@ def test_psnr_is_that_of_its_definition(small):
     assert (found.equal, found.changed) == (0.0, 1.0)
 
 
+def as_jpeg(image: np.ndarray, like: bytes) -> File:
+    from PIL import Image
+    from pydicom.encaps import encapsulate
+
+    encoded, dataset = BytesIO(), dcmread(BytesIO(like))
+    Image.fromarray(image).save(encoded, "JPEG", quality=92)
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.PixelData = encapsulate([encoded.getvalue()])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
+    return File("a", saved(dataset))
+
+
+def test_a_lossy_jpeg_may_change_in_all_blocks_that_the_identity_touches_and_no_others(small):
+    image = np.random.default_rng(0).integers(60, 90, (64, 64)).astype(np.uint8)
+    burned = image.copy()
+    burned[20:26, 20:26] = 255
+    given, reference = (as_jpeg(each, small.given["0/0/0.dcm"]) for each in (burned, image))
+    mask = Mask(20, 20, np.ones((6, 6), dtype=bool))
+    assert compared(given, reference, [mask]).equal == 1.0
+    image[50:, 50:] = 0
+    assert compared(given, as_jpeg(image, small.given["0/0/0.dcm"]), [mask]).equal == 0.0
+
+
 def test_images_of_another_size_are_lost_and_bombs_are_not_decoded(small):
     def halved(path: str, dataset: Dataset) -> None:
         dataset.Rows, dataset.PixelData = 32, dataset.PixelData[: 32 * 64 * 2]
@@ -350,3 +378,48 @@ def test_nothing_that_is_written_stops_the_measuring(small, seed):
         written[path] = bytes(damaged[: rng.integers(140, len(damaged))])
     found = scored(small, written).shares
     assert all(0 <= found[part] <= 1 for part in PARTS)
+
+
+ENCODINGS = ("implicit", "big_endian", "deflated", "undefined_lengths", "bad_delimiters", "other_character_set")
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_how_a_file_is_encoded_before_and_after_makes_no_difference(small, name):
+    encode = getattr(hard_encodings, name)
+    plain = files(small.given), files(small.reference)
+    hard = [files({path: encode(file.data) or file.data for path, file in side.items()}) for side in plain]
+    for given, written in ((plain[0], hard[1]), (hard[0], plain[1])):
+        assert lost(measure(small.key, given, written).shares) == {}
+
+
+def test_files_whose_preamble_went_are_read_but_not_valid(small):
+    bare = {path: data[132:] for path, data in small.reference.items()}
+    assert lost(scored(small, bare).shares) == {"valid": 0.0}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return draw(np.random.default_rng(4), np.random.default_rng(5), phantom, patients=6, small=True)
+
+
+def test_the_floors_and_the_ceiling_on_studies_as_they_are_drawn(corpus):
+    assert lost(scored(corpus, corpus.reference).shares) == {}
+    assert lost(scored(corpus, corpus.given).shares) == {}
+    assert set(lost(scored(corpus, {}).shares).values()) == {0.0}
+
+    def blank(path: str, dataset: Dataset) -> None:
+        for element in list(dataset):
+            if element.keyword == "PixelData":
+                del dataset.PixelData
+            elif element.keyword not in ("SOPClassUID", "SOPInstanceUID"):
+                dataset[element.tag].value = None if element.VR != "SQ" else []
+
+    found = shares(corpus, blank, "given")
+    assert found["utility"] == pytest.approx(found["uids_intact"] / len(PARTS))
+
+
+def test_one_output_for_all_files_keeps_next_to_nothing(corpus):
+    one = next(iter(corpus.reference.values()))
+    found = scored(corpus, dict.fromkeys(corpus.given, one)).shares
+    assert found["maps_injective"] == found["intervals_kept"] == found["uids_intact"] == 0.0
+    assert found["pixels_equal"] < 0.1
