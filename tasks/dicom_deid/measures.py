@@ -13,13 +13,13 @@ _PRIVACY = (
     ),
     Metric(
         "item_leak_rate", "items leaked", "privacy", "lower",
-        "The share of planted identifiers that are found; by locus, by kind, and by category, the letters (A) to (R) "
-        "of 45 CFR 164.514(b)(2)(i).",
+        "The share of planted identifiers that are found, or whose file did not come back; by locus, by kind, and by "
+        "category, the letters (A) to (R) of 45 CFR 164.514(b)(2)(i).",
         low=0, high=1,
     ),
     Metric(
         "files_failed", "files missing or unreadable", "privacy", "lower",
-        "The share of files that did not come back under their name or the one that the mapping gives, or are no DICOM.",
+        "The share of files that did not come back under their name, or the one that the mapping gives, as DICOM.",
         low=0, high=1,
     ),
     Metric(
@@ -50,8 +50,8 @@ _PRIVACY = (
     ),
     Metric(
         "image_reidentification", "re-identified by image", "privacy", "none",
-        "How well the images of one patient's two studies are told from those of two patients: area under the ROC curve "
-        "by correlation of their thumbnails; group ``given`` before de-identification. Header tools cannot change it, "
+        "How well images of one patient's two studies are told from those of two patients: area under the ROC curve by "
+        "correlation of their thumbnails; group ``given`` before de-identification. Header tools cannot change it, "
         "so it is reported and does not rank (cf. Packhaeuser et al. 2022).",
         low=0, high=1,
     ),

@@ -1,6 +1,6 @@
 """What dicom-deid asks of a method: groups of whole patients to de-identify, one folder after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy.typing as npt
 from fourfold.suite import folder
 from fourfold.suite.folder import Folder
 from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
-from fourfold.tasks.dicom_deid import corpus, phantoms
+from fourfold.tasks.dicom_deid import corpus, phantoms, renames
 from fourfold.tasks.dicom_deid.key import Corpus
+from fourfold.tasks.dicom_deid.reading import File
 
 PATIENTS, SMALL = 60, 6
 """Patients of a corpus, about: coins decide."""
@@ -68,24 +69,31 @@ def groups(drawn: Corpus) -> list[list[str]]:
     return [found[number] for number in sorted(found)]
 
 
-def gathered(answers: Sequence[Folder | None], grouped: Sequence[Sequence[str]]) -> tuple[dict[str, bytes], list[str]]:
-    """What came back, as one folder: files by path, and what lay there that is none.
+@dataclass(frozen=True)
+class Written:
+    """What came back of all groups. files: by given path, each under its own new one; extra: files that answer to none;
+    odd: what lay there and is no file."""
 
-    A file that stands where another group's should be did not come back for it: it is one too many, under a name that
-    says so.
-    """
-    files: dict[str, bytes] = {}
+    files: Mapping[str, File]
+    extra: Sequence[File]
+    odd: Sequence[str]
+
+
+def gathered(answers: Sequence[Folder | None], grouped: Sequence[Sequence[str]]) -> Written:
+    """Lay each group's answer beside what it was given: a file counts for its own group alone."""
+    files: dict[str, File] = {}
+    extra: list[File] = []
     odd: list[str] = []
-    for number, (answer, paths) in enumerate(zip(answers, grouped, strict=True)):
-        others = {path for place, each in enumerate(grouped) if place != number for path in each}
-        for path, data in answer or ():
-            files[f"group {number}: {path}" if path in others or path in files else path] = bytes(data)
+    for answer, paths in zip(answers, grouped, strict=True):
+        came = {path: bytes(data) for path, data in answer or ()}
+        found = renames.answered(paths, came)
+        files |= {path: File(found.names[path], data) for path, data in found.files.items()}
+        extra += [File(path, came[path]) for path in found.extra]
         odd += answer.odd if answer else ()
-    return files, odd
-
+    return Written(files, extra, odd)
 
 
 def draw(data: str, secret: Draw, *, small: bool = False) -> Problem:
     """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some four patients."""
-    drawn = corpus.draw(secret.rng("corpus"), secret.rng("coins"), phantoms.phantom, SMALL if small else PATIENTS, small)
-    return asked(drawn)
+    patients = SMALL if small else PATIENTS
+    return asked(corpus.draw(secret.rng("corpus"), secret.rng("coins"), phantoms.phantom, patients, small))

@@ -15,12 +15,14 @@ LARGEST = 1 << 24
 
 @dataclass(frozen=True)
 class Answered:
-    """files: what answers to each given path, without those that nothing answers to. extra: paths that answer to none.
+    """files: what answers to each given path, without those that nothing answers to; names: under which name. extra:
+    paths that answer to none.
 
     renamed: whether a list of new names was followed; why: why one that is there was not, else empty.
     """
 
     files: Mapping[str, bytes]
+    names: Mapping[str, str]
     extra: tuple[str, ...]
     renamed: bool = False
     why: str = ""
@@ -38,17 +40,18 @@ def answered(given: Collection[str], written: Mapping[str, bytes]) -> Answered:
     why = why or _no_bijection(rows, given, written)
     if why:
         kept = _matched({path: path for path in given}, written, {MAPPING})
-        return Answered(kept.files, kept.extra, why=f"{MAPPING} is not followed: {why}")
+        return Answered(kept.files, kept.names, kept.extra, why=f"{MAPPING} is not followed: {why}")
     new, taken = dict(rows), {target for _, target in rows}
     targets = {path: new.get(path, path) for path in given if path in new or path not in taken}
     found = _matched(targets, written, {MAPPING})
-    return Answered(found.files, found.extra, renamed=True)
+    return Answered(found.files, found.names, found.extra, renamed=True)
 
 
 def _matched(targets: Mapping[str, str], written: Mapping[str, bytes], aside: Collection[str] = ()) -> Answered:
-    files = {path: written[target] for path, target in targets.items() if target in written}
-    used = {targets[path] for path in files}
-    return Answered(files, tuple(sorted(path for path in written if path not in used and path not in aside)))
+    names = {path: target for path, target in targets.items() if target in written}
+    used = set(names.values())
+    extra = tuple(sorted(path for path in written if path not in used and path not in aside))
+    return Answered({path: written[target] for path, target in names.items()}, names, extra)
 
 
 def _rows(data: bytes) -> tuple[list[tuple[str, str]], str]:

@@ -10,7 +10,7 @@ from fourfold.suite import exhibit
 from fourfold.suite.folder import Folder
 from fourfold.suite.metrics.bootstrap import percentile_interval, poisson_weights, wilson_interval
 from fourfold.suite.task import Draw, Score, Scored
-from fourfold.tasks.dicom_deid import fairness, leaks, midi, renames, utility
+from fourfold.tasks.dicom_deid import anonymity, fairness, leaks, linkage, midi, replacement, utility
 from fourfold.tasks.dicom_deid.downstream import downstream
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.leak_list import leak_list
@@ -26,37 +26,43 @@ TOLERATED = 0.05
 
 Files = Mapping[str, File]
 
+FEW = 5
+"""Patients alike from which on they count as hidden among each other."""
+
 
 def score(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: Draw) -> Scored:
     """Score one folder a group of patients; None is a group that the method failed on: its files did not come back."""
     corpus, key = hidden["corpus"], hidden["corpus"].key
     given, reference = _files(corpus.given), _files(corpus.reference)
-    came, odd = gathered(answers, hidden["groups"])
-    matched = renames.answered(corpus.given, came)
-    names = {path: path for path in matched.files}
-    written = {path: File(names[path], data) for path, data in matched.files.items()}
-    extra = [File(path, came[path]) for path in matched.extra]
-    found = leaks.find(key, given, reference, written, extra, odd)
+    came = gathered(answers, hidden["groups"])
+    written = came.files
+    found = leaks.find(key, given, reference, written, came.extra, came.odd)
+    failed = {path for files in found.failed.values() for path, _ in files}
+    lost = np.array([item.path in failed for item in key.planted], bool)  # What did not come back fails every check.
     weights = poisson_weights(secret.rng("patients"), REPLICATES, len(key.patients))
     scores = [
-        *_leaked(found, key, weights),
+        *_leaked(found, found.leaked | lost, key, weights),
+        *_replaced(key, written),
+        *_told_apart(key, given, written),
         *_kept(key, given, written, weights),
         *_midi(key, given, reference, written),
         *_downstream(key, given, written),
-        *fairness.scores(found.leaked, key, secret.rng("fairness")),
+        *fairness.scores(found.leaked | lost, key, secret.rng("fairness")),
     ]
     shown = {"leaks": leak_list(found, key), "sheet": contact_sheet(given, written, key, found.leaked)}
     exhibits = {name: exhibit.encode(each) for name, each in shown.items()}
     coin = np.zeros(0, bool) if key.coin is None else key.coin
-    return Scored(scores, coin, np.zeros(len(coin)), exhibits)
+    return Scored(scores, coin, linkage.membership(key, written), exhibits)
 
 
 def _files(contents: Mapping[str, bytes]) -> dict[str, File]:
     return {path: File(path, data) for path, data in contents.items()}
 
 
-def _leaked(found: Leaks, key: Key, weights: npt.NDArray[np.uint8]) -> Iterator[Score]:
-    """Patients and items that leak, and files that failed."""
+def _leaked(
+    found: Leaks, leaked: npt.NDArray[np.bool_], key: Key, weights: npt.NDArray[np.uint8]
+) -> Iterator[Score]:
+    """Patients and items that leak, and files that failed. leaked: (items,), those of files that failed among them."""
     breached = found.breached(key)
     n = len(breached)
     rate = breached.mean() if n else None
@@ -74,7 +80,7 @@ def _leaked(found: Leaks, key: Key, weights: npt.NDArray[np.uint8]) -> Iterator[
     }
     patient = np.array([item.patient for item in key.planted], np.int64)
     for group, chosen in groups.items():
-        hits, items = (np.bincount(patient[chosen], each, n) for each in (found.leaked[chosen], None))
+        hits, items = (np.bincount(patient[chosen], each, n) for each in (leaked[chosen], None))
         with np.errstate(invalid="ignore"):
             again = (weights @ hits) / (weights @ items)
         low, high = percentile_interval(again)
@@ -94,6 +100,31 @@ def _wilson(successes: int, n: int) -> tuple[float | None, float | None]:
         return None, None
     low, high = wilson_interval(successes, n)
     return float(low), float(high)
+
+
+def _replaced(key: Key, written: Files) -> Iterator[Score]:
+    """Patients given another's identity or a hash of their own, and whether all dates were shifted alike."""
+    n = len(key.patients)
+    found = {
+        "replaced_by_identity": replacement.replaced_by_identity(key, written),
+        "replaced_by_hash": replacement.replaced_by_hash(key, written),
+    }
+    for metric, patients in found.items():
+        yield Score(metric, float(patients.mean()) if n else None, *_wilson(int(patients.sum()), n), n)
+    shifted = replacement.offsets(key, written)
+    known = int(np.isfinite(shifted).sum())
+    yield Score("constant_offset", float(replacement.constant_offset(shifted)) if known else None, n=known)
+
+
+def _told_apart(key: Key, given: Files, written: Files) -> Iterator[Score]:
+    """How many patients share what is kept of them, and how well images alone tell them apart."""
+    k = anonymity.k_anonymity(key, written)
+    there = k[k > 0]
+    few = int((there < FEW).sum())
+    yield Score("k_anonymity", float(there.min()) if len(there) else None, n=len(there))
+    yield Score("share_below_5", few / len(there) if len(there) else None, *_wilson(few, len(there)), len(there))
+    for group, files in (("", written), ("given", given)):
+        yield Score("image_reidentification", anonymity.image_reidentification(list(key.instances), files), group=group)
 
 
 def _kept(key: Key, given: Files, written: Files, weights: npt.NDArray[np.uint8]) -> Iterator[Score]:
