@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from fourfold.suite import registry, schedule, store
 from fourfold.suite.cell import Cell
 from fourfold.suite.connect import ClusterError, connected, first_line
-from fourfold.suite.evaluate import Job, Result, lost
+from fourfold.suite.evaluate import Job, Result, deadly, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Share, Task
@@ -349,7 +349,8 @@ class Scheduler:
             self._slots.remove(slot)
             self._ray.kill(slot.actor)
             self._doubt(self._nodes[slot.node])
-            self._retry(slot, task, f"the Evaluator {slot.name} was lost: {first_line(error)}")
+            given_up = deadly if self._lives(self._nodes[slot.node]) else lost
+            self._retry(slot, task, f"the Evaluator {slot.name} was lost: {first_line(error)}", given_up)
         else:
             if slot.cells >= RECYCLED:
                 self._end([slot], last=False)
@@ -368,11 +369,17 @@ class Scheduler:
         return ClusterError(f"the node {self._nodes[slot.node].name} cannot score these cells: {reason}; install on "
                             "every node what is installed here: fourfold, and the packages that plug in the tasks")
 
-    def _retry(self, slot: _Slot, task: Task, reason: str) -> None:
+    def _lives(self, node: _Node) -> bool:
+        """Whether Ray still counts a node among the living; one whose worker a method killed is."""
+        return any(each["NodeID"] == node.id and each["Alive"] for each in self._ray.nodes())
+
+    def _retry(
+        self, slot: _Slot, task: Task, reason: str, given_up: Callable[[Cell, str], Result] = lost
+    ) -> None:
         if self._queue.again(task):
             self._events.put(Retried(task.job.cell, reason))
         else:
-            self._write(lost(task.job.cell, f"{reason}, {schedule.ATTEMPTS} times"), slot.name)
+            self._write(given_up(task.job.cell, f"{reason}, {schedule.ATTEMPTS} times"), slot.name)
 
     def _write(self, result: Result, name: str) -> None:
         self._writing[self._collector.write.remote(result)] = result, name

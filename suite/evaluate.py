@@ -287,17 +287,17 @@ def versions() -> dict[str, str]:
 
 def lost(cell: Cell, reason: str) -> Result:
     """The result of a cell whose machine failed once too often."""
-    seen = Visit("lost", reason)
-    row = cell.row() | {
-        "status": "lost",
-        "reason": reason,
-        "family": "",
-        "metric": "",
-        "group": "",
-        "value": None,
-        "low": None,
-        "high": None,
-        "n": 0,
-        "replicates": None,
-    }
-    return Result(cell, "lost", reason, [row], _provenance(cell, seen, time.time(), 0.0))
+    return _unscored(cell, "lost", reason)
+
+
+def deadly(cell: Cell, reason: str) -> Result:
+    """The result of a cell each of whose workers died on a machine that lives: its method's fault, so ``failed``."""
+    return _unscored(cell, "failed", f"{reason}; a method must leave processes alone that it did not start, and keep "
+                                     "within the memory it declares")
+
+
+def _unscored(cell: Cell, status: str, reason: str) -> Result:
+    seen = Visit(status, reason)
+    empty = {"value": None, "low": None, "high": None, "n": 0, "replicates": None}
+    row = cell.row() | {"status": status, "reason": reason, "family": "", "metric": "", "group": ""} | empty
+    return Result(cell, status, reason, [row], _provenance(cell, seen, time.time(), 0.0))

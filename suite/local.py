@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fourfold.suite import devices, schedule, store
-from fourfold.suite.evaluate import Job, Result, lost
+from fourfold.suite.evaluate import Job, Result, deadly, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
 from fourfold.suite.schedule import Need, Queue, Running, Share, Task
@@ -103,7 +103,8 @@ def _attend(crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting) -> Ite
     if said == AGAIN and task and queue.again(task):
         yield Retried(task.job.cell, what)
     elif said in (RESULT, AGAIN) and task:
-        result = what if said == RESULT else lost(task.job.cell, f"{what}, {schedule.ATTEMPTS} times")
+        given_up = deadly if hand.dead else lost
+        result = what if said == RESULT else given_up(task.job.cell, f"{what}, {schedule.ATTEMPTS} times")
         yield Finished(result, hand.name, keep(result, setting.results, setting.command))
 
 

@@ -112,7 +112,7 @@ def test_a_method_that_kills_the_suite_s_processes_harms_itself_alone(
     assert (found["murderer"].status, found["noop"].status) == ("failed", "ok")
 
 
-def test_a_cell_that_loses_every_worker_is_given_up_and_no_other(toy: Toy, setting: Setting) -> None:
+def test_a_cell_all_of_whose_workers_die_is_its_methods_failure_and_no_others(toy: Toy, setting: Setting) -> None:
     jobs, retried = toy("Sleeper", "Noop", seeds=1), 0
     for event in local.process(jobs, setting):
         retried += isinstance(event, Retried)
@@ -120,9 +120,9 @@ def test_a_cell_that_loses_every_worker_is_given_up_and_no_other(toy: Toy, setti
             os.kill(int(event.worker), signal.SIGKILL)
     assert retried == schedule.ATTEMPTS - 1
     statuses = {job.cell.method: store.statuses(setting.results)[job.cell.id] for job in jobs}
-    assert statuses == {"sleeper": "lost", "noop": "ok"}
-    lost = next(job.cell.id for job in jobs if job.cell.method == "sleeper")
-    assert "SIGKILL, 3 times" in store.cell_rows(setting.results, lost)["reason"][0].as_py()
+    assert statuses == {"sleeper": "failed", "noop": "ok"}
+    failed = next(job.cell.id for job in jobs if job.cell.method == "sleeper")
+    assert "SIGKILL, 3 times; a method must" in store.cell_rows(setting.results, failed)["reason"][0].as_py()
 
 
 def test_a_task_that_fails_is_not_held_against_the_method(
