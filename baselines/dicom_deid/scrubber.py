@@ -117,7 +117,9 @@ class Scrubber:
         moved = len(year) == 4 and moved_by(int(year), *((int(day), number) if swapped else (number, int(day))), self.days)
         if not moved:
             return ""
-        named = moved.strftime("%B" if len(month) > 3 else "%b")
+        in_full = len(month) > 3 or (month.lower() == "may" and " " in found[0])
+        named = moved.strftime("%B" if in_full else "%b")
+        named = named.upper() if month.isupper() else named
         new = {"y": f"{moved.year:04}", "m": f"{moved.month:0{len(month)}}" if month.isdigit() else named,
                "d": f"{moved.day:0{len(day)}}"}
         if swapped:

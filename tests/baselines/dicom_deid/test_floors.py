@@ -1,0 +1,32 @@
+"""The methods that mark the ends of the scale, run in real guests."""
+
+
+def test_no_op_returns_every_byte(run, small):
+    assert run("no_op:NoOp", small) == small
+
+
+def test_drop_all_returns_nothing(run, small):
+    assert run("drop_all:DropAll", small) == {}
+
+
+def test_blank_all_leaves_no_text_and_no_pixel(run, small, parsed):
+    found = run("blank_all:BlankAll", small)
+    assert found.keys() == small.keys()
+    given = parsed(small)
+    for path, dataset in parsed(found).items():
+        assert not dataset.PatientName
+        assert not dataset.StudyDate
+        assert not dataset.pixel_array.any()
+        assert dataset.pixel_array.shape == given[path].pixel_array.shape
+        assert not [element for element in dataset if element.tag.is_private]
+        for secret in (b"Nakamura", b"Zofia", b"MRN000", "由紀".encode(), b"Okafor", b"Fairview", b"555 123"):
+            assert secret not in found[path]
+
+
+def test_blank_all_keeps_what_belongs_together(run, small, parsed):
+    found, given = parsed(run("blank_all:BlankAll", small)), parsed(small)
+    for dataset in found.values():
+        assert dataset.RequestAttributesSequence[0].ReferencedSOPInstanceUID == dataset.SOPInstanceUID
+    assert {dataset.SOPInstanceUID for dataset in found.values()}.isdisjoint(
+        dataset.SOPInstanceUID for dataset in given.values())
+    assert len({dataset.StudyInstanceUID for dataset in found.values()}) == 3
