@@ -219,42 +219,54 @@ def _recall(score: Score) -> Score:
     return replace(score, value=1 - score.value, low=1 - score.high, high=1 - score.low)
 
 
+@dataclass(frozen=True)
+class Twins:
+    """A document: whose it is, and its leak rate by their script."""
+
+    patients: frozenset[int]
+    rates: Mapping[str, float]
+
+
 def swaps(leaked: npt.NDArray[np.bool_], key: Key, rng: np.random.Generator) -> list[Score]:
     """The leak rate of a document's twin less that of its twin in Latin script: the mean over documents, of each script
-    and of all. Documents are resampled; ``n`` counts them."""
-    twins = _twin_rates(leaked, key)
-    scripts = sorted({script for rates in twins for script in rates} - {LATIN})
+    and of all. The patients who share documents are resampled together; ``n`` counts documents."""
+    twins = _twins(leaked, key)
+    scripts = sorted({script for each in twins for script in each.rates} - {LATIN})
     found = [_swap("", twins, scripts, rng)]
     for script in scripts:
-        found.append(_swap(f"script={script}-{LATIN}", [each for each in twins if script in each], [script], rng))
+        found.append(_swap(f"script={script}-{LATIN}", [each for each in twins if script in each.rates], [script], rng))
     return found
 
 
-def _twin_rates(leaked: npt.NDArray[np.bool_], key: Key) -> list[dict[str, float]]:
-    """Of each document that has a twin in Latin script and one in another, its leak rate by script."""
+def _twins(leaked: npt.NDArray[np.bool_], key: Key) -> list[Twins]:
+    """The documents that have a twin in Latin script and one in another."""
     document = {each.path: each.document for each in key.instances if each.document >= 0}
-    counts: dict[int, dict[str, list[bool]]] = {}
+    flags: dict[int, dict[str, list[bool]]] = {}
+    whose: dict[int, set[int]] = {}
     for item, found in zip(key.planted, leaked.tolist(), strict=True):
         if item.path in document:
-            of = counts.setdefault(document[item.path], {})
+            of = flags.setdefault(document[item.path], {})
             of.setdefault(key.patients[item.patient].script, []).append(found)
+            whose.setdefault(document[item.path], set()).add(item.patient)
     return [
-        {script: sum(flags) / len(flags) for script, flags in sorted(of.items())}
-        for _, of in sorted(counts.items())
+        Twins(frozenset(whose[number]), {script: sum(each) / len(each) for script, each in sorted(of.items())})
+        for number, of in sorted(flags.items())
         if LATIN in of and len(of) > 1
     ]
 
 
-def _swap(group: str, twins: Sequence[Mapping[str, float]], scripts: Sequence[str], rng: np.random.Generator) -> Score:
-    k = len(twins)
-    if not k:
+def _swap(group: str, twins: Sequence[Twins], scripts: Sequence[str], rng: np.random.Generator) -> Score:
+    if not twins:
         return Score("swap_gap", None, group=group)
-    latin = np.array([rates[LATIN] for rates in twins])
-    other = np.array([np.mean([rates[script] for script in scripts if script in rates]) for rates in twins])
+    latin = np.array([each.rates[LATIN] for each in twins])
+    other = np.array([np.mean([each.rates[script] for script in scripts if script in each.rates]) for each in twins])
     value = float((other - latin).mean())
-    again = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES) @ (other - latin) / k
+    pairs = {patients: place for place, patients in enumerate(dict.fromkeys(each.patients for each in twins))}
+    of, k = [pairs[each.patients] for each in twins], len(pairs)
+    drawn = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES)
+    again = drawn @ np.bincount(of, other - latin, k) / (drawn @ np.bincount(of, minlength=k))
     low, high = percentile_interval(_stretched(value, again, k))
-    if low is None or high is None:  # All documents tell the same: each is one trial of either twin.
+    if low is None or high is None:  # All tell the same: the patients who share documents are one trial of either twin.
         first, second = (Share(float(each.mean()), np.empty(0), k, k) for each in (other, latin))
         low, high = difference(first, second)
-    return Score("swap_gap", value, max(min(low, value), -1.0), min(max(high, value), 1.0), k, group)
+    return Score("swap_gap", value, max(min(low, value), -1.0), min(max(high, value), 1.0), len(twins), group)

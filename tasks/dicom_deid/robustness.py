@@ -88,11 +88,8 @@ def handled(key: Key, variants: Mapping[str, str], leaked: npt.NDArray[np.bool_]
     """
     bad = failed | {item.path for item, found in zip(key.planted, leaked.tolist(), strict=True) if found}
     scores = []
-    for name in ("", *sorted(set(variants.values()))):
+    for name in ("", *sorted(set(variants.values()))) if variants else ():
         of = [path not in bad for path, variant in variants.items() if name in ("", variant)]
-        if not of:
-            scores.append(Score("handled", None, group=name))
-            continue
         low, high = (float(end) for end in wilson_interval(sum(of), len(of)))
         group = f"variant={name}" if name else ""
         scores.append(Score("handled", sum(of) / len(of), low, high, len(of), group))

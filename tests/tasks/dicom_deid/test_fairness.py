@@ -159,6 +159,19 @@ def test_worst_and_gap_are_those_of_the_groups(flagged: list[bool]) -> None:
     assert of["group_leak_rate", "origin=xx"].value == pytest.approx(items)
 
 
+def test_documents_of_the_same_two_patients_are_one_trial() -> None:
+    """Twenty documents of one pair tell as little as one; of twenty pairs they tell more."""
+    people = [person("Latin"), person("Thai")]
+    instances = [Instance(f"{p}/{d}", p, 0, "CT", d) for d in range(20) for p in range(2)]
+    items = [Planted(each.path, each.patient, "name", "text", "", "A", ("A",)) for each in instances]
+    one = Key(people, instances, items, (), ())
+    many = key_of(people * 20, [place // 2 for place in range(40)])
+    wide, narrow = (found(np.zeros(len(of.planted), bool), of)["swap_gap", ""] for of in (one, many))
+    assert wide.n == narrow.n == 20
+    assert wide.high == pytest.approx(float(wilson_interval(0, 1)[1]))
+    assert narrow.high == pytest.approx(float(wilson_interval(0, 20)[1]))
+
+
 def test_without_pixels_or_twins_their_metrics_are_undefined() -> None:
     key = key_of([person("Latin"), person("Thai")])
     key = replace(key, planted=[item for item in key.planted if item.locus != "pixels"])
