@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.headers import CLASSES, MAKERS, Document, Visit, pick
 from fourfold.tasks.dicom_deid.key import Corpus, Instance, Key, Person
@@ -28,7 +29,7 @@ def draw(
     name a patient too, so that the two can be laid side by side.
     """
     roster = people(rng, 2 * patients)
-    coin = coin_rng.random(len(roster)) < 0.5
+    coin = coins(coin_rng, len(roster))
     place = np.where(coin, np.cumsum(coin) - 1, -1).astype(np.int64)
     included = [person for person, chosen in zip(roster, coin, strict=True) if chosen]
     numbers = Numbers(rng)
@@ -48,6 +49,11 @@ def draw(
                 )
     key = Key(included, instances, notes.planted, notes.kept, notes.dated, roster, coin, place)
     return Corpus(given, reference, key)
+
+
+def coins(rng: np.random.Generator, n: int) -> npt.NDArray[np.bool_]:
+    """(n,) fair coins, of people in a roster: whether each is in the corpus."""
+    return rng.random(n) < 0.5
 
 
 def identities(rng: np.random.Generator, included: Sequence[Person], numbers: Numbers) -> list[Identity]:

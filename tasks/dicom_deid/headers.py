@@ -1,5 +1,6 @@
 """The elements of an image's header, with an identity in each place where one is found in practice."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ def character_set(texts: Sequence[str], script: str, style: int) -> str | list[s
         return "ISO_IR 192"
     chosen = list(older[style // 2 % len(older)])
     encodings, text = convert_encodings(chosen), " ".join(texts)
+    if not chosen[0] and re.search("[\x80-\xff]", text):  # pydicom reads the default repertoire, ASCII, as Latin-1.
+        return "ISO_IR 192"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of each letter that the set has not.
         if decode_bytes(encode_string(text, encodings), encodings, set()) != text:
@@ -92,8 +95,10 @@ def patient(to: Filler, visit: Visit) -> None:
     to.plant("PatientBirthDate", "date", person.day, "", to.day_forms(person.day))
     to.keep("PatientSex", person.sex)
     age = years(date.fromisoformat(person.day), visit.day)
-    if age > 89:
+    if age > 90:
         to.plant("PatientAge", "age", f"{age:03d}Y", "090Y", (f"{age:03d}Y",))
+    elif age == 90:  # As the category of all ages above 89 is written too (45 CFR 164.514(b)(2)(i)(C)).
+        to.put("PatientAge", "090Y")
     else:
         to.keep("PatientAge", f"{age:03d}Y")
     to.keep("PatientWeight", f"{visit.weight:.1f}")

@@ -24,7 +24,7 @@ UNICODE = {script: (script.upper(),) for script in set(ORIGINS.values())} | {
     "Japanese": ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA"),
 }
 """With what the Unicode names of a script's letters begin."""
-BANDS = ((0, 17), (18, 39), (40, 64), (65, 89), (90, 103))
+BANDS = ((0, 17), (18, 39), (40, 64), (65, 88), (91, 103))
 TRAITS = ("plain", "hyphenated", "short", "polysemous", "plain", "particle")
 EPOCH = date(2024, 1, 1)
 """The day at which a person has their age."""

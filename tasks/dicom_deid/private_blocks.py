@@ -36,8 +36,6 @@ BLOBS = {
     "Siemens": Private(0x0029, "SIEMENS CSA HEADER", 0x20, "OB"),
     "Acme": Private(0x0033, "ACME 3D WORKBENCH", 0x10, "OB"),
 }
-ENCODINGS = ("utf-8", "utf-8", "utf-16-le")
-"""How text stands in blobs."""
 
 
 def safe(to: Filler, maker: str) -> None:
@@ -60,8 +58,9 @@ def identified(to: Filler, maker: str) -> None:
 
 def binary(to: Filler, maker: str) -> None:
     """A blob with a name and a number somewhere within: a dump of the console's memory, which no standard describes."""
-    person, encoding = to.who.person, ENCODINGS[int(to.rng.integers(len(ENCODINGS)))]
-    name = "^".join(person.latin if encoding != "utf-8" or to.rng.random() < 0.5 else person.native)
+    person, wide, native = to.who.person, to.rng.random() < 0.3, to.rng.random() < 0.5
+    name = "^".join(person.native if native and not wide else person.latin)
+    encoding = "utf-16-le" if wide and len(name) > 7 else "utf-8"  # Of fewer letters any bytes may happen to hold.
     before, after = (to.rng.bytes(2 * int(to.rng.integers(100, 1500))) for _ in range(2))
     if not to.given:
         return

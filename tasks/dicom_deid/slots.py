@@ -225,7 +225,7 @@ class Filler:
             return "", {"F": "Ms.", "M": "Mr."}[person.sex], ()
         if name == "age":
             age = years(_day(person.day), self.day)
-            return ("age" if age > 89 else "", str(age), (f"{age:03d}Y",))
+            return ("age" if age > 90 else "", str(age), (f"{age:03d}Y",))
         if name == "staff":
             text = self.who.staff[0]
             return "staff", text, self.forms("staff", text)

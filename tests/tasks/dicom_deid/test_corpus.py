@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from fourfold.tasks.dicom_deid.bases import Base
-from fourfold.tasks.dicom_deid.corpus import draw
+from fourfold.tasks.dicom_deid.corpus import coins, draw
 from fourfold.tasks.dicom_deid.key import GROUPS, KINDS, LOCI
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.values import index, text
@@ -247,15 +247,17 @@ def test_the_coins_alone_say_who_is_in(corpus):
     assert key.place[key.coin].tolist() == list(range(len(key.patients)))
 
 
-def test_coins_are_fair():
-    def nobody(rng, modality):
-        return Base(modality, rng.integers(0, 9, (1, 64, 64)).astype(np.int32), 8)
+@pytest.mark.parametrize("seed", range(3))
+def test_coins_are_fair(seed):
+    tossed = coins(np.random.default_rng(seed), 10_000)
+    assert binomtest(int(tossed.sum()), tossed.size).pvalue > 1e-4
+    assert binomtest(int((tossed[1:] == tossed[:-1]).sum()), tossed.size - 1).pvalue > 1e-4
 
-    heads = sum(
-        int(draw(np.random.default_rng(1), np.random.default_rng(seed), nobody, 3, small=True).key.coin.sum())
-        for seed in range(40)
-    )
-    assert binomtest(heads, 40 * 6).pvalue > 1e-4
+
+def test_other_coins_leave_the_roster_as_it_is():
+    one, other = (draw(np.random.default_rng(1), np.random.default_rng(seed), plain, 2, small=True) for seed in (1, 4))
+    assert one.key.roster == other.key.roster
+    assert one.key.coin.tolist() != other.key.coin.tolist()
 
 
 def test_files_have_the_older_character_sets_of_their_scripts(corpus, given):
