@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.values import ITEM, Index, first, index
+from fourfold.tasks.dicom_deid.values import ITEM, LONG, Index, first, index
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -174,7 +174,8 @@ def _faults(element: "DataElement") -> Iterator[str]:
         yield f"of VR {vr}"
     if vr in _TEXTUAL and value:
         for one in value if isinstance(value, MultiValue) else (value,):
-            wrong = _wrong(vr, str(one))
+            shown = str(one)
+            wrong = _wrong(vr, shown) if len(shown) < LONG else _wrong.__wrapped__(vr, shown)
             if wrong:
                 yield wrong
 

@@ -18,6 +18,8 @@ Index = Mapping[str, "list[DataElement]"]
 ITEM = re.compile(r"\[\d+\]")
 """The number of an item in the spelling of a place."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+LONG = 1 << 12
+"""Characters from which on a text is not remembered: a method may have written it to fill memory."""
 _PADDING = " \0\t\r\n"
 
 
@@ -79,9 +81,13 @@ def holds(value: str, word: str) -> bool:
     return _pattern(word).search(folded(value)) is not None
 
 
-@lru_cache(1 << 14)
 def folded(value: str) -> str:
     """Text as it is compared: NFKC and case-folded."""
+    return _folded(value) if len(value) < LONG else _folded.__wrapped__(value)
+
+
+@lru_cache(1 << 14)
+def _folded(value: str) -> str:
     return unicodedata.normalize("NFKC", value).casefold()
 
 

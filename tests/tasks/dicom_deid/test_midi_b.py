@@ -1,0 +1,115 @@
+import csv
+import json
+import sqlite3
+from hashlib import md5
+
+import pytest
+
+from fourfold.tasks.dicom_deid.midi import Claims, action_accuracy, by_action, passes
+from fourfold.tasks.dicom_deid.midi_b import corpus, load
+from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.utility import measure
+
+
+def answers(path, data) -> dict:
+    """What the challenge's database says of one of the small corpus's files."""
+    patient, study, number = path[0], path[2], path[4]
+    uid = f"1.2.840.99.{patient}.{study}.1.{number}"
+
+    def answer(action: str, tag: str, value: str = "", text: str = "") -> dict:
+        return {"action": f"<{action}>", "tag_ds": tag, "value": f"<{value}>", "action_text": f"<{text}>"}
+
+    date, name = str(data["StudyDate"].value), str(data["PatientName"].value).replace("^", " ")
+    found = [
+        answer("uid_changed", "<(0008,0018)>", uid),
+        answer("uid_consistent", "<(0008,0018)>", uid),
+        answer("patid_consistent", "<(0010,0020)>", str(data["PatientID"].value)),
+        answer("text_removed", "<(0010,0010)>", "", name),
+        answer("text_notnull", "<(0010,0010)>"),
+        answer("date_shifted", "<(0008,0020)>", date),
+        answer("tag_retained", '<(0019,"GEMS_ACQU_01",10)>'),
+        answer("text_retained", "<(0040,0275)>[<0000>]<(0032,1060)>", "", "MR heart"),
+    ]
+    if number == "0":
+        box = json.dumps({"text": name, "top_left": [4, 4], "bottom_right": [24, 13]})
+        found.append(answer("pixels_hidden", "<(7fe0,0010)>", "", box))
+    else:
+        found.append(answer("pixels_retained", "<(7fe0,0010)>", "", md5(data["PixelData"].value).hexdigest()))
+    return dict(enumerate(found))
+
+
+@pytest.fixture
+def folder(small, tmp_path):
+    """A folder of MIDI-B's layout: images by patient and study, an answer database, lists of new IDs."""
+    rows, uids, patients = [], {}, {}
+    for path, data in small.given.items():
+        place = tmp_path / "input" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        given, reference = (File(path, side[path]).parsed[0] for side in (small.given, small.reference))
+        rows.append((f"<{given.SOPInstanceUID}>", json.dumps(answers(path, given))))
+        uids[given.SOPInstanceUID], patients[given.PatientID] = reference.SOPInstanceUID, reference.PatientID
+    with sqlite3.connect(tmp_path / "answers.db") as database:
+        database.execute("CREATE TABLE answer_data (SOPInstanceUID TEXT, AnswerData TEXT)")
+        database.executemany("INSERT INTO answer_data VALUES (?, ?)", rows)
+    database.close()
+    for name, ids in (("uid_mapping.csv", uids), ("patid_mapping.csv", patients)):
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file).writerows([("id_old", "id_new"), *ids.items()])
+    return tmp_path
+
+
+def written(small, side: str) -> dict[str, File]:
+    return {f"input/{path}": File(f"input/{path}", data) for path, data in getattr(small, side).items()}
+
+
+def test_checks_claims_and_files_are_read(folder, small):
+    found = load(folder)
+    assert set(found.files) == {f"input/{path}" for path in small.given}
+    assert len(found.checks) == 12 * 9
+    assert {check.where for check in found.checks} >= {'(0019,"GEMS_ACQU_01",10)', "(0040,0275)[0].(0032,1060)"}
+    assert found.claims.patients["MRN07741"] == "P0"
+    hidden = next(check for check in found.checks if check.action == "pixels_hidden")
+    assert (hidden.mask.top, hidden.mask.left, hidden.mask.glyphs.shape) == (4, 4, (9, 20))
+
+
+def test_a_perfect_method_passes_all_and_doing_nothing_what_is_to_stay(folder, small):
+    found = load(folder)
+    perfect = passes(found.checks, found.files, written(small, "reference"), found.claims)
+    copied = passes(found.checks, found.files, written(small, "given"), Claims({}, {}))
+    # Of a box alone only its spread is known, and the background that a perfect method leaves has some.
+    shares = by_action(found.checks, perfect)
+    assert {action for action, share in shares.items() if share < 1} <= {"pixels_hidden"}
+    retained = by_action(found.checks, copied)
+    assert retained["pixels_retained"] == retained["text_retained"] == retained["tag_retained"] == 1.0
+    assert retained["text_removed"] == retained["uid_changed"] == retained["date_shifted"] == 0.0
+    assert action_accuracy(passes(found.checks, found.files, {}, found.claims)) == 0.0
+
+
+def test_the_checks_make_a_key_by_which_utility_is_measured(folder, small):
+    made = corpus(load(folder))
+    assert len(made.key.patients) == 3
+    assert {(one.patient, one.study) for one in made.key.instances} == {(p, s) for p in range(3) for s in range(2)}
+    assert {item.locus for item in made.key.planted} == {"direct", "uid", "pixels"}
+    given = {path: File(path, data) for path, data in made.given.items()}
+    found = measure(made.key, given, written(small, "reference")).shares
+    assert found["text_kept"] == found["intervals_kept"] == found["pixels_equal"] == 1.0
+    assert found["private_kept"] is None
+    assert found["utility"] == 1.0
+
+
+def test_what_is_no_such_folder_is_refused_with_the_reason(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="0 SQLite files"):
+        load(tmp_path / "empty")
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("INSERT INTO answer_data VALUES ('<1.2.3>', '{}')")
+    database.close()
+    with pytest.raises(ValueError, match=r"1\.2\.3>, which is not among the files"):
+        load(folder)
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("DELETE FROM answer_data WHERE SOPInstanceUID = '<1.2.3>'")
+        database.execute('UPDATE answer_data SET AnswerData = \'{"0": {"action": "<shuffle>"}}\'')
+    database.close()
+    with pytest.raises(ValueError, match="'shuffle' is no action"):
+        load(folder)
