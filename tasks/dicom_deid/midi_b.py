@@ -66,7 +66,9 @@ def corpus(studies: MidiB) -> Corpus:
         study = seen.setdefault(first(known, STUDY), len(seen))
         modality = first(known, "(0008,0060)")
         instances.append(Instance(path, numbers[ids[path]], study, modality, size=_size(studies.files[path])))
-    planted, kept, dated = [], [], []
+    planted: list[Planted] = []
+    kept: list[Kept] = []
+    dated: list[Dated] = []
     for check in studies.checks:
         patient = numbers[ids[check.path]]
         planted += _planted(check, patient)
