@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ def shipped() -> tuple[Base, ...]:
     return tuple(found)
 
 
-def read(path: str, modality: str, part: Sequence[float] = (0, 0, 1, 1), every: int = 1) -> Base:
+def read(path: str | BinaryIO, modality: str, part: Sequence[float] = (0, 0, 1, 1), every: int = 1) -> Base:
     """A part of a DICOM file's image as a base of at most 12 bits. every: of so many rows and columns one is kept.
 
     Raises what pydicom raises where the file cannot be read.

@@ -91,8 +91,8 @@ def identity_lines(person: Person, day: str, accession: str, institution: str,
             ("institution", institution))
     lines = [("name", name), ("mrn", person.numbers["mrn"]),
              *(line for line, is_in in zip(rest, chosen, strict=True) if is_in)]
-    return tuple((kind, text if drawable(text) else "".join(c for c in text if drawable(c)))
-                 for kind, text in lines if text)
+    printed = ((kind, "".join(character for character in text if drawable(character)).strip()) for kind, text in lines)
+    return tuple((kind, text) for kind, text in printed if text)
 
 
 def dated(day: str, style: int) -> str:
@@ -191,11 +191,12 @@ def _banner(lines: Sequence[Line], look: Look, base: Base, rng: np.random.Genera
 
 
 def _bottom_line(lines: Sequence[Line], look: Look, base: Base, rng: np.random.Generator) -> list[Block]:
-    """XA: one line at the bottom, the gantry's angles on top."""
+    """XA: a line or two at the bottom, the gantry's angles on top."""
     angles = (f"LAO {int(rng.integers(0, 60))}", f"CRAN {int(rng.integers(0, 40))}")
     kept = _kept(look)
     return [
-        Block(lines, (1.0, 0.0), look, across=True), Block(_distractors(*angles), (0.0, 0.0), kept),
+        Block(lines[:3], (1.0, 0.0), look, across=True), Block(lines[3:], (0.94, 0.0), look, across=True),
+        Block(_distractors(*angles), (0.0, 0.0), kept),
         Block(_distractors(f"Run {int(rng.integers(1, 20))}"), (0.0, 1.0), kept),
     ]
 

@@ -5,14 +5,16 @@ Parts with text from a machine are cut away. Every image drawn from them is ``va
 
 import csv
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from fourfold.suite.datasets import Dataset, DatasetError, File, require, sha256_of
+from fourfold.suite.datasets import Dataset, DatasetError, File, require
 from fourfold.tasks.dicom_deid.bases import Base, read, varied
 
 HOME = "medical"
@@ -41,10 +43,9 @@ CLINICAL = Dataset(
 
 @dataclass(frozen=True)
 class Source:
-    """A file, its digest, its modality, the part without text as in ``bases.read``, and how much smaller it is made."""
+    """A file's bytes, its modality, the part without text as in ``bases.read``, and how much smaller it is made."""
 
-    path: Path
-    sha256: str
+    data: bytes = field(repr=False)
     modality: str
     part: tuple[float, float, float, float] = (0, 0, 1, 1)
     every: int = 1
@@ -66,36 +67,28 @@ _PARTS: dict[str, tuple[str, tuple[float, float, float, float], int]] = {
 """The files that are used, beneath ``dicom``: the others are tables of text, masks, test patterns, or all labels."""
 
 
-def clinical(cache: Path) -> Callable[[np.random.Generator, str], Base]:
-    """A function that draws an image of a modality, varied from a real one; of a modality without one, a phantom.
-
-    Raises DatasetError, with what to do, where a file is absent; and when drawing, where one is damaged.
-    """
-    sources = found(cache)
-
-    def draw(rng: np.random.Generator, modality: str) -> Base:
-        from fourfold.tasks.dicom_deid.phantoms import drawn
-
-        if modality not in sources:
-            return drawn(rng, modality)
-        return varied(rng, _base(sources[modality][int(rng.integers(len(sources[modality])))]))
-
-    return draw
+Sources = Mapping[str, tuple[Source, ...]]
 
 
-def found(cache: Path) -> Mapping[str, tuple[Source, ...]]:
-    """The files in a cache by modality. Raises DatasetError where one is absent, or in no table."""
+def images(cache: Path) -> Sources:
+    """The files in a cache by modality. Raises DatasetError, with what to do, where one is absent or damaged."""
     require(CLINICAL, cache)
     dicom = {row["file"]: row["sha256"] for row in _rows(cache / HOME / "dicom" / "manifest.csv")}
-    sources = [Source(cache / HOME / "dicom" / name, _digest(dicom, f"dicom/{name}"), *how)
+    sources = [Source(_whole(cache / HOME / "dicom" / name, _digest(dicom, f"dicom/{name}")), *how)
                for name, how in _PARTS.items()]
-    sources += [Source(cache / HOME / "cxr_hannover" / row["filename"], row["sha256"], row["modality"])
+    sources += [Source(_whole(cache / HOME / "cxr_hannover" / row["filename"], row["sha256"]), row["modality"])
                 for row in _rows(cache / HOME / "cxr_hannover" / "metadata.csv")]
-    for source in sources:
-        if not source.path.is_file():
-            raise DatasetError(f"dataset clinical needs {source.path}: it is not there. {CLINICAL.by_hand}")
     return {modality: tuple(source for source in sources if source.modality == modality)
             for modality in sorted({source.modality for source in sources})}
+
+
+def varied_from(sources: Sources, rng: np.random.Generator, modality: str) -> Base:
+    """An image of a modality, varied from a real one; of a modality without one, a drawing."""
+    from fourfold.tasks.dicom_deid.phantoms import drawn
+
+    if modality not in sources:
+        return drawn(rng, modality)
+    return varied(rng, _base(sources[modality][int(rng.integers(len(sources[modality])))]))
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -110,16 +103,23 @@ def _digest(table: Mapping[str, str], name: str) -> str:
     return table[name]
 
 
+def _whole(path: Path, sha256: str) -> bytes:
+    if not path.is_file():
+        raise DatasetError(f"dataset clinical needs {path}: it is not there. {CLINICAL.by_hand}")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DatasetError(f"{path} of dataset clinical is damaged: its digest is not the one in its table. "
+                           f"{CLINICAL.by_hand}")
+    return data
+
+
 @lru_cache(maxsize=64)
 def _base(source: Source) -> Base:
     """Read a file as a base; a radiograph's 8 bits become the upper ones of 12, as noise will fill the lower."""
-    if sha256_of(source.path) != source.sha256:
-        raise DatasetError(f"{source.path} of dataset clinical is damaged: its digest is not the one in its table. "
-                           f"{CLINICAL.by_hand}")
-    if source.path.suffix == ".dcm":
-        return read(str(source.path), source.modality, source.part, source.every)
+    if not source.data.startswith(b"\x89PNG"):
+        return read(BytesIO(source.data), source.modality, source.part, source.every)
     from PIL import Image
 
-    with Image.open(source.path) as image:
+    with Image.open(BytesIO(source.data)) as image:
         pixels = np.asarray(image.convert("L")).astype(np.int32)
     return Base(source.modality, pixels[None] * 16, 12)

@@ -51,7 +51,7 @@ def style_of(base: Base, rng: np.random.Generator) -> Style:
     JPEG 2000 is for images of at most LARGEST samples, as it takes ten times as long as the others.
     """
     drawn, turn, planar = rng.random(), rng.random(), int(rng.random() < 0.3)
-    syntax = "native" if drawn < 0.55 else "rle" if drawn < 0.75 else "jpeg2000" if drawn < 0.87 else "jpeg"
+    syntax = "native" if drawn < 0.55 else "rle" if drawn < 0.78 else "jpeg2000" if drawn < 0.86 else "jpeg"
     if (syntax == "jpeg" and base.bits != 8) or (syntax == "jpeg2000" and base.pixels.size > LARGEST):
         syntax = "rle"
     photometric = base.photometric

@@ -172,7 +172,7 @@ def _us(rng: np.random.Generator) -> Base:
     top, opening = rows * rng.uniform(-0.05, 0.06), rng.uniform(0.6, 0.85)
     depth, angle = np.hypot(y - top, x - columns / 2), np.abs(np.arctan2(x - columns / 2, y - top))
     fan = (angle < opening) & (depth > rows * 0.15) & (depth < rows * 0.93) & (y > rows * 0.12)
-    speckle = np.hypot(*noise(rng, (2, rows, columns), 0.8))
+    speckle = np.sqrt(1.28 * rng.standard_exponential((rows, columns), dtype=np.float32))  # Rayleigh's, of 0.8.
     streak = (speckle + np.roll(speckle, 1, 1) + np.roll(speckle, 2, 1)) / 3
     shown = np.where(fan, tissue * np.exp(-depth / rows * 0.7) * 1.5, 0)
     pixels = _stored(np.stack([shown * moved for moved in _moving(rng, streak, frames)]), 0, 255)
@@ -247,7 +247,7 @@ def _xa(rng: np.random.Generator) -> Base:
     vessels, reached = gaussian_filter((reached > 0).astype(np.float32), 1.0, truncate=2.5), maximum_filter(reached, 5)
     ground = 0.55 + 0.07 * _grain(rng, n, n, n // 5) + 0.03 * _grain(rng, n, n, n // 30)
     y, x = np.mgrid[0:n, 0:n].astype(np.float32) / n - 0.5
-    lit = 0.05 + 0.95 * (np.hypot(y, x) < (0.53 if rng.random() < 0.7 else 1))
+    lit = np.where(np.hypot(y, x) < (0.53 if rng.random() < 0.7 else 1), np.float32(1), np.float32(0.05))
     grains = _moving(rng, noise(rng, (1, n, n), 0.03)[0], frames)
     loop = [(ground - 0.3 * vessels * (reached <= (frame + 1) / frames * reached.max())) * lit + grain
             for frame, grain in enumerate(grains)]
