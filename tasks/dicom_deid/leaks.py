@@ -81,7 +81,7 @@ def _failed(
 ) -> dict[int, list[tuple[str, str]]]:
     """The files that did not come back readable, by patient."""
     failed: dict[int, list[tuple[str, str]]] = {}
-    links = {name.rpartition(": ")[0] or name: name for name in odd}
+    links = {path: kind for path, _, kind in (name.rpartition(": ") for name in odd)}
     for one in key.instances:
         file, why = answers.get(one.path), ""
         if file is None:
@@ -98,9 +98,20 @@ def _unreadable(file: File, given: File, reference: File) -> str:
     parsed, why = file.parsed
     if parsed is None:
         return why
-    if "PixelData" not in parsed or same_samples(file, given) or same_samples(file, reference):
+    if "PixelData" not in parsed:
         return ""
+    for known in (given, reference):
+        if _layout(file) == _layout(known) and same_samples(file, known):
+            return ""
     return file.pixels[1] if given.pixels[0] is not None else ""
+
+
+def _layout(file: File) -> list[object]:
+    """What tells how pixels are stored."""
+    elements = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation")
+    parsed, _ = file.parsed
+    meta = getattr(parsed, "file_meta", {})
+    return [meta.get("TransferSyntaxUID"), *(parsed.get(name) for name in elements)] if parsed is not None else []
 
 
 @dataclass

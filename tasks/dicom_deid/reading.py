@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.tasks.dicom_deid.stretches import LARGEST as INFLATED
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, stretches
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ LARGEST = 1 << 28
 """Bytes that a file's pixels may take when they are decoded."""
 DEEPEST = 16
 """How deeply sequences may be nested."""
+TRAILING = 1 << 16
+"""Bytes behind the last element of a file of which more are not read as elements."""
 SAMPLES = ("(7FE0,0008)", "(7FE0,0009)", "(7FE0,0010)")
 """How the places of pixels end."""
 
@@ -39,7 +42,10 @@ class File:
         if not self.data:
             return None, "it is empty"
         try:
-            found = dcmread(BytesIO(self.data), force=True)
+            elements, why = _elements(self.data, self.stretches)
+            if why:
+                return None, why
+            found = dcmread(BytesIO(elements), force=True)
             if "SOPClassUID" not in found and "MediaStorageSOPClassUID" not in getattr(found, "file_meta", {}):
                 return None, "it is no DICOM object: it names no SOP class"
             return found, ""
@@ -97,6 +103,18 @@ class File:
             return np.asarray(pixel_array(found)).reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
         except Exception as error:
             return None, f"its pixels cannot be decoded: {type(error).__name__}: {error}"[:300]
+
+
+def _elements(data: bytes, cut: list[Stretch]) -> tuple[bytes, str]:
+    """That part of a file that holds elements, without much else that may follow; or why not to read it.
+
+    Zeros read as elements, millions of them.
+    """
+    ends = [one for one in cut if one.place == "bytes" and one.end - one.start > TRAILING]
+    inflated = next((one.data for one in cut if one.data is not data), b"")
+    if len(inflated) >= INFLATED or any(one.data is not data for one in ends):
+        return b"", f"what was deflated in it is {len(inflated):,} bytes or more, and no more elements"
+    return (data[: ends[0].start] if ends and not inflated else data), ""
 
 
 def samples_of(file: File) -> list[Stretch]:

@@ -9,17 +9,19 @@ import zlib
 from functools import cache
 from typing import NamedTuple
 
-LARGEST = 1 << 26
+LARGEST = 1 << 25
 """Bytes that are read of what was compressed."""
 DEEPEST = 64
 """How deeply sequences are followed; what is nested deeper is one stretch."""
+MOST = 1 << 18
+"""Elements that are told apart in one file."""
 TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"))
 """Value representations of text."""
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 _VR = {name.encode(): (name, name in _LONG) for name in _LONG | TEXT | {"AT", "FL", "FD", "SL", "SS", "UL", "US"}}
 _ITEM, _ITEM_END, _END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
-_DEFLATED, _BIG, _IMPLICIT = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2"
+_DEFLATED, _BIG = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.2"
 
 
 class Stretch(NamedTuple):
@@ -72,8 +74,7 @@ def stretches(data: bytes) -> list[Stretch]:
         _dataset(found, inflated, _LITTLE, 0, len(inflated), "", 0)
         found.append(Stretch(data, "bytes", "", at, len(data)))
     else:
-        known = {_BIG: _BIG_ENDIAN, _IMPLICIT: _BARE}.get(syntax) or _guess(data, at)
-        _dataset(found, data, known, at, len(data), "", 0)
+        _dataset(found, data, _BIG_ENDIAN if syntax == _BIG else _guess(data, at), at, len(data), "", 0)
     return found
 
 
@@ -134,7 +135,7 @@ def _dataset(found: list[Stretch], data: bytes, syntax: _Syntax, at: int, end: i
     creators: dict[int, str] = {}
     while at < end:
         one = _element(data, syntax, at, end)
-        if one is None or depth > DEEPEST or not (one.start + one.length <= end or _known(one)):
+        if one is None or not (one.start + one.length <= end or _known(one)) or depth > DEEPEST or len(found) > MOST:
             found.append(Stretch(data, f"{before}bytes", "", at, end))
             return end
         if one.tag == _ITEM_END:

@@ -183,9 +183,9 @@ def _spellings(number: int, text: str, coded: bool) -> Iterator[_Bytes]:
         for escaped in _iso_2022(one):
             yield _Bytes(number, "ISO 2022", escaped, "")
         if coded:
-            yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
             yield _Bytes(number, "backwards", one[::-1].encode(), "utf-8")
     for one in sorted(cases) if coded else ():
+        yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
         for encoded in _base64(one.encode()):
             yield _Bytes(number, "base64", encoded, "base64")
 

@@ -1,0 +1,140 @@
+import base64
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fourfold.tasks.dicom_deid.stretches import Stretch
+from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search
+
+NAMES = ("Hope Long", "Ψάλτης Μιχάλης", "Иванов Сергей", "محمد الأحمد", "לוי אברהם", "राम कुमार", "สมชาย ใจดี", "王小明", "山田太郎",
+         "ヤマダタロウ", "김지수", "Nguyễn Văn An", "Müller-Lüdenscheidt")  # fmt: skip
+NUMBERS = ("555-12-3456", "MRN7741093", "(030) 555 0199", "1.2.826.0.1.3680043.10.1234.20240301")
+BYTES = ("UTF-16-LE", "UTF-16-BE", "base64", "hex", "backwards")
+
+
+def texts(*wanted: str) -> Texts:
+    return Texts(wanted, ["uid" if each.startswith("1.2.") else "" for each in wanted], [True] * len(wanted))
+
+
+def stretch(data: bytes, vr: str = "") -> Stretch:
+    return Stretch(data, "bytes", vr, 0, len(data))
+
+
+def forms(wanted: str, data: bytes, vr: str = "LT", samples: bool = False) -> set[str]:
+    cut = [stretch(data, vr)]
+    return {hit.form for hit in search(texts(wanted), [] if samples else cut, cut if samples else [])}
+
+
+@pytest.mark.parametrize("name", NAMES + NUMBERS)
+def test_a_text_is_found_as_it_stands_and_in_any_case(name):
+    for spelled in (name, name.upper(), name.lower(), unicodedata.normalize("NFD", name), f"({name})", f"x {name}, y"):
+        assert PLAIN in forms(name, spelled.encode()), spelled
+
+
+@pytest.mark.parametrize(("word", "text", "found"), [
+    ("Li", "liver", False), ("Li", "Li Na", True), ("Li", "ALI", False), ("Long", "long axis", True),
+    ("Long", "prolonged", False), ("Long", "Long2", True), ("An", "Ana", False), ("राम", "रामा", False), ("राम", "राम ने", True),
+    ("王小明", "患者王小明先生", True), ("สมชาย", "นายสมชายใจดี", True), ("김지수", "환자김지수님", True), ("王", "王小明", False),
+    ("王", "王 先生", True), ("12345", "912345", False), ("12345", "A12345B", True), ("O'Neil", "O'Neil's", True),
+])  # fmt: skip
+def test_words_are_bounded_where_a_script_bounds_them(word, text, found):
+    assert bool(forms(word, text.encode())) is found
+
+
+def test_a_uid_is_none_within_a_longer_one():
+    uid = "1.2.3.4567"
+    assert forms(uid, f"{uid}.1".encode()) == {PLAIN}
+    assert not forms(uid, f"9.{uid}".encode())
+    assert not forms(uid, f"{uid}8".encode())
+
+
+def test_a_date_is_found_with_a_time_behind_it_and_not_within_a_number():
+    looked = Texts(["20240301"], ["date"], [False])
+    assert search(looked, [stretch(b"20240301093000.000", "DT")])
+    assert not search(looked, [stretch(b"2024030199", "LO")])
+    assert not bounded("120240301", 1, 9, "date")
+
+
+@pytest.mark.parametrize("between", [" ", "^", ", ", "_", "-", ".", "=", "\0", "", " / "])
+def test_names_and_numbers_are_found_whatever_stands_between_their_parts(between):
+    assert forms("Hope Long", f"for Hope{between}Long today".encode()) & {PLAIN, SEPARATED}
+    assert forms("555-12-3456", f"SSN 555{between}12{between}3456".encode()) & {PLAIN, SEPARATED}
+
+
+def test_parts_on_two_lines_are_no_number():
+    assert not forms("5551234", b"555\n1234")
+    assert not forms("5551234", b"555\\1234")
+
+
+@pytest.mark.parametrize(("name", "codec"), [
+    ("Müller-Lüdenscheidt", "latin-1"), ("Ψάλτης Μιχάλης", "iso8859-7"), ("Иванов Сергей", "iso8859-5"),
+    ("Иванов Сергей", "koi8-r"), ("سمير الأحمد", "iso8859-6"), ("לוי אברהם", "iso8859-8"), ("สมชาย ใจดี", "tis-620"),
+    ("王小明", "gb18030"), ("王小明", "big5"), ("山田太郎", "shift_jis"), ("山田太郎", "euc_jp"), ("山田太郎", "iso2022_jp"), ("김지수", "euc_kr"),
+])  # fmt: skip
+def test_a_name_in_an_encoding_that_the_file_does_not_name_is_found(name, codec):
+    assert forms(name, b"patient: " + name.encode(codec) + b" \0")
+
+
+def test_mixed_case_in_a_named_character_set_is_found():
+    data = "пациент иВАНОВ сЕРГЕЙ".encode("iso8859-5")
+    assert search(texts("Иванов Сергей"), [stretch(data, "LO")], codecs=("utf-8", "iso8859-5"))
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("form", BYTES)
+@pytest.mark.parametrize("name", [*NAMES[:3], *NUMBERS])
+def test_coded_texts_are_found_in_small_and_large_blobs(name, form, large):
+    coded = {"hex": name.encode().hex().encode(), "base64": base64.b64encode(b"a:" + name.encode() + b";bc"),
+             "backwards": name[::-1].encode()}  # fmt: skip
+    data = coded[form] if form in coded else name.encode(form)
+    noise = np.random.default_rng(0).bytes(2 * LARGE if large else 64)
+    assert form in forms(name, noise + b"\0\0" + data + b"\0\0" + noise, "OB")
+
+
+def test_text_in_a_large_blob_and_in_pixels_is_found():
+    noise = np.random.default_rng(0).bytes(3 * LARGE)
+    for name in NAMES:
+        if len(name.encode()) >= 9:
+            data = noise + b"\0" + name.encode() + b"\0" + noise
+            assert forms(name, data, "OB"), name
+            assert "UTF-8" in forms(name, data, "OW", samples=True), name
+
+
+def test_numbers_in_smooth_pixels_are_no_text():
+    ramp = np.repeat(np.arange(97, 123, dtype=np.uint8), 1)
+    assert not forms("mnop", np.concatenate([ramp, ramp[::-1]]).tobytes(), "OW", samples=True)
+
+
+def test_folding_is_the_same_for_what_looks_the_same():
+    assert fold("Ｈｏｐｅ\u200b Ｌｏｎｇ") == fold("hope long") == "hope long"
+    assert fold("STRASSE") == fold("straße")
+    assert bare("hope^long_1-2") == "hopelong12"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(NAMES + NUMBERS),
+    st.binary(max_size=300),
+    st.binary(max_size=300),
+    st.sampled_from(("plain", *BYTES)),
+)
+def test_a_text_is_found_anywhere_among_any_bytes(name, before, after, form):
+    coded = {"plain": name.encode(), "hex": name.encode().hex().encode(), "base64": base64.b64encode(name.encode()),
+             "backwards": name[::-1].encode()}  # fmt: skip
+    data = coded[form] if form in coded else name.encode(form)
+    edge = b"\0\0"
+    assume((len(before) % 2 == 0) or not form.startswith("UTF-16"))
+    wanted = texts(name)
+    assert search(wanted, [stretch(before + edge + data + edge + after, "LT")])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 20_000), st.booleans())
+def test_random_bytes_hold_no_text(seed, size, samples):
+    data = np.random.default_rng(seed).bytes(size)
+    cut = [stretch(data, "OB")]
+    wanted = texts(*NAMES, *NUMBERS, "Li", "An", "Hope", "Long", "王", "93", "Na")
+    assert not search(wanted, [] if samples else cut, cut if samples else [])
