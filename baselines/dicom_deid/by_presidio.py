@@ -10,7 +10,7 @@ from fourfold.suite import Method
 
 
 class Presidio(Method):
-    """The library presidio-image-redactor 0.0.62, of pixels alone: it looks for what the header tells, and for patterns.
+    """The library presidio-image-redactor 0.0.62, of pixels alone: what the header tells, and patterns.
 
     Two of its parts are no Python packages and are replaced: the language model, by a blank one that knows no names,
     and tesseract, by RapidOCR. Headers stay, and files without pixels; those that it fails on, such as loops, are left

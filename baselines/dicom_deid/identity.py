@@ -5,11 +5,17 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 
-MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c\u200d"
+MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a"
+    "\u0e47-\u0e4e\u200c\u200d"
+)
 """Signs that belong to a letter and that Python counts as none."""
 WORD = re.compile(rf"(?:[^\W\d_]['’]?[{MARKS}]*)+")
 _GREATER = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
-_TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "med", "phd", "md", "jr", "sr", "herr", "frau", "sra", "dra", "don", "sir", "ii", "iii", "iv"])
+_TITLES = frozenset([
+    "mr", "mrs", "ms", "miss", "dr", "prof", "med", "phd", "md", "jr", "sr", "herr", "frau", "sra", "dra",
+    "don", "sir", "ii", "iii", "iv",
+])
 _SEPARATED = r"[\s\-./()_,·]*"
 LEAST = 4
 """Letters and digits that a number must have to be looked for in text."""

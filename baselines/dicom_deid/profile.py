@@ -26,7 +26,7 @@ RULES = _TEXT | {
     "DS": "number", "IS": "number",
 }
 """What is done to an attribute by its VR, unless the table says otherwise. X, Z, D, C, U, K: as in the standard.
-``date``, ``time``, ``age``, ``code``, ``number``: kept if it is one and of nobody; ``items``: nested ones, each alike."""
+``date``, ``time``, ``age``, ``code``, ``number``: kept if it is one; ``items``: those nested in it, each alike."""
 
 _REMOVED = """
 AdmissionID BranchOfService CassetteID CertificateOfSigner ClinicalTrialProtocolEthicsCommitteeApprovalNumber
@@ -112,6 +112,7 @@ def action(keyword: str, vr: str, options: Container[str]) -> str:
 
 
 _CHARACTERISTICS = dict.fromkeys(_CHARACTERISTIC.split(), "K") | {
-    "PatientAge": "age", "EthnicGroup": "code", "PatientSize": "number", "PatientWeight": "number", "PatientSex": "code",
+    "PatientAge": "age", "EthnicGroup": "code", "PatientSize": "number", "PatientWeight": "number",
+    "PatientSex": "code",
     "PatientBodyMassIndex": "number", "SmokingStatus": "code", "PatientSexNeutered": "code",
 }

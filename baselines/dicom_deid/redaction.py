@@ -9,12 +9,13 @@ from fourfold.baselines.dicom_deid.identity import WORD, folded
 from fourfold.baselines.dicom_deid.samples import Samples, decoded, images, store
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 from fourfold.baselines.dicom_deid.text_boxes import Quad, Reader, box
-from fourfold.baselines.dicom_deid.vocabulary import is_clinical
+from fourfold.baselines.dicom_deid.vocabulary import is_clinical, words
 
-SURE = 0.8
-"""The confidence from which what is read is believed."""
+SURE = {True: 0.8, False: 0.6}
+"""The confidence from which what is read is believed, of up to two letters and of more."""
 MARGIN = 3
 """Pixels around a text that go with it."""
+_SHORT = frozenset(["ap", "pa", "no", "in", "of", "mm", "cm", "kv", "ma", "im", "se", "l", "r", "lat", "low"])
 _DIGITS = re.compile(r"\d+")
 
 
@@ -26,7 +27,8 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     for frame, image in zip(samples, frames, strict=True):
         quads = reader.detect(image)
         for quad, (text, sure) in zip(quads, reader.said(image, quads), strict=True):
-            if not (sure >= SURE and fits(text, quad) and is_marking(text, scrubber)):
+            believed = sure >= SURE[len(text) <= 2] and fits(text, quad)
+            if not (believed and is_marking(text, scrubber)):
                 erase(frame, box(quad, frame.shape, MARGIN))
                 changed = True
     if changed:
@@ -36,13 +38,31 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
 
 def is_marking(text: str, scrubber: Scrubber) -> bool:
     """Whether a text is of no one: words of the vocabulary and small numbers, and nothing known of the patient."""
-    words = [folded(word) for word in WORD.findall(text)]
-    if not words and not text.strip():
+    said = [folded(word) for word in WORD.findall(text)]
+    digits = _DIGITS.findall(text)
+    if not (said or digits) or not text.isascii() or max(map(len, digits), default=0) > 4 or len("".join(digits)) > 6:
         return False
-    small = all(len(number) <= 4 for number in _DIGITS.findall(text)) and sum(map(str.isdigit, text)) <= 6
-    known = scrubber.known.names
-    return small and text.isascii() and all(is_clinical(word) and word not in known for word in words) and (
-        scrubber.clean(text) == text.strip())
+    if any(name in word for word in said for name in scrubber.known.names if len(name) > 2 or name == word):
+        return False
+    spaced = " ".join(part.strip() for word in re.split(r"([A-Za-z]+)", text) for part in parted(word) if part.strip())
+    return all(parted(word) and is_clinical(part) for word in said for part in parted(word)) and (
+        scrubber.clean(spaced) == spaced)
+
+
+def parted(word: str) -> list[str]:
+    """A word, or the words that it is made of where the reader has seen no spaces; none where it is not."""
+    if not word.isalpha() or word.lower() in words():
+        return [word]
+    best: list[list[str]] = [[]]
+    for end in range(1, len(word) + 1):
+        starts = [start for start in range(end) if (start == 0 or best[start]) and _part(word[start:end].lower())]
+        found = [[*best[start], word[start:end]] for start in starts]
+        best.append(min(found, key=len, default=[]))
+    return best[-1]
+
+
+def _part(word: str) -> bool:
+    return word in _SHORT or (len(word) >= 4 and word in words())
 
 
 def fits(text: str, quad: Quad) -> bool:

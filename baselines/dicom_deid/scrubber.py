@@ -10,12 +10,13 @@ from fourfold.baselines.dicom_deid.surrogates import moved_by
 from fourfold.baselines.dicom_deid.vocabulary import is_clinical
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = r"(?P<{}>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_MONTH = r"(?P<m>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
 _DATES = (
     re.compile(r"(?<!\d)(?P<y>(?:18|19|20)\d\d)(?P<s>[-./]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?!\d)"),
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})(?P<s>[-./])(?P<m>\d{1,2})(?P=s)(?P<y>(?:18|19|20)\d\d|\d\d)(?![\d]|\.\d)"),
-    re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s\-.]*{_MONTH.format('m')}[\s\-,]*(?P<y>(?:18|19|20)\d\d|\d\d)(?!\d)", re.I),
-    re.compile(rf"\b{_MONTH.format('m')}\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(?P<y>(?:18|19|20)\d\d)(?!\d)", re.I),
+    re.compile(
+        rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s\-.]*{_MONTH}[\s\-,]*(?P<y>(?:18|19|20)\d\d|\d\d)(?!\d)", re.I),
+    re.compile(rf"\b{_MONTH}\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(?P<y>(?:18|19|20)\d\d)(?!\d)", re.I),
     re.compile(r"(?P<y>\d{4})\s*[年년]\s*(?P<m>\d{1,2})\s*[月월]\s*(?P<d>\d{1,2})\s*[日일]?"),
 )
 _UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){4,}(?![\d.])")
@@ -24,9 +25,12 @@ _SHAPES = tuple(map(re.compile, (
     r"(?:https?|ftp)://\S*[\w/]|\bwww\.\S*[\w/]",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])",
     r"(?<![\w.,])(?:\+|\(\+?)?\d(?:[\s()/\-.]{0,3}\d){6,}(?![\d])",
-    r"(?<![^\W_])(?!\d+x\d+\b)(?=(?:[\-/]?[^\W_])*?(?:[\-/]?[^\W\d_])*(?:[\-/]?\d[^\W\d_]*){5})[^\W_]+(?:[\-/][^\W_]+)*",
+    r"(?<![^\W_])(?!\d+x\d+\b)(?=(?:[\-/]?[^\W_])*?(?:[\-/]?[^\W\d_])*(?:[\-/]?\d[^\W\d_]*){5})"
+    r"[^\W_]+(?:[\-/][^\W_]+)*",
 )))
-_AGE = re.compile(r"(?<!\d)0?(?:9\d|1[0-4]\d)(?=\s*-?\s*(?:y(?:ears?|rs?|/?o)?\b|Y\b))|(?<=\baged )0?(?:9\d|1[0-4]\d)\b", re.I)
+_AGE = re.compile(
+    r"(?<!\d)0?(?:9\d|1[0-4]\d)(?=\s*-?\s*(?:y(?:ears?|rs?|/?o)?\b|Y\b))|(?<=\baged )0?(?:9\d|1[0-4]\d)\b",
+    re.I)
 _CALLED = re.compile(
     r"(?i:\b(?:mr|mrs|ms|miss|mister|dr|prof|professor|doctor|herr|frau|sir|señora?|sra?|pan|pani|mme|m|dott)\b)\.?\s+"
     r"((?:(?:[^\W\d_]\.|[^\W\d_][^\s.,;:()]*)[ ,]*){1,4})")
@@ -42,7 +46,8 @@ _EPONYMS = ("plaster of paris",)
 """Phrases whose capital is no name's."""
 _SPACES = (
     (re.compile(r"[(\[]\s*[,;:.\-]*\s*[)\]]"), ""), (re.compile(r"\s+([,;.)\]])"), r"\1"),
-    (re.compile(r"([,;:])(?:\s*[,;:])+"), r"\1"), (re.compile(r"[ \t]{2,}"), " "), (re.compile(r"^[\s,;:.^]+|[\s,;:^]+$"), ""),
+    (re.compile(r"([,;:])(?:\s*[,;:])+"), r"\1"), (re.compile(r"[ \t]{2,}"), " "),
+    (re.compile(r"^[\s,;:.^]+|[\s,;:^]+$"), ""),
 )
 
 Span = tuple[int, int, str]
@@ -114,7 +119,8 @@ class Scrubber:
         day, year, month = found["d"], found["y"], found["m"]
         number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
         swapped = number > 12 >= int(day)
-        moved = len(year) == 4 and moved_by(int(year), *((int(day), number) if swapped else (number, int(day))), self.days)
+        month_and_day = (int(day), number) if swapped else (number, int(day))
+        moved = len(year) == 4 and moved_by(int(year), *month_and_day, self.days)
         if not moved:
             return ""
         in_full = len(month) > 3 or (month.lower() == "may" and " " in found[0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 SECRETS = (
-    b"Nakamura", b"Yuki", "中村".encode(), "由紀".encode(), b"Kowalczyk", b"KOWALCZYK", b"Zofia", b"MRN0001", b"MRN0002",
-    b"Okafor", b"A7654321", b"Fairview", b"19310210", b"20240115", b"20240224", b"2024-01-15", b"555 123",
+    b"Nakamura", b"Yuki", "中村".encode(), "由紀".encode(), b"Kowalczyk", b"KOWALCZYK", b"Zofia", b"MRN0001",
+    b"MRN0002", b"Okafor", b"A7654321", b"Fairview", b"19310210", b"20240115", b"20240224", b"2024-01-15", b"555 123",
     b"1.2.826.0.1.3680043.10.1492.77",
 )
 

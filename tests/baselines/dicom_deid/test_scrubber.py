@@ -21,7 +21,8 @@ PEOPLE = {
     "O'Brien^Nora": ("O'Brien", "Nora"),
 }
 PLACES = (
-    "CT chest {}", "{}: mild effusion on the left", "Nodule 6 mm, discussed with {}, unchanged", "MRI brain ({}) normal",
+    "CT chest {}", "{}: mild effusion on the left", "Nodule 6 mm, discussed with {}, unchanged",
+    "MRI brain ({}) normal",
     "head_{}_v2",
 )
 FORMS = ("{0} {1}", "{1} {0}", "{0}, {1}", "{0}^{1}", "Mr. {0}", "{1} {0}.", "{0}")
@@ -51,7 +52,8 @@ def test_a_name_goes_in_every_form(name, place, form, pair, case):
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("text", [
     "T2 sagittal fat sat 3 mm", "Axial soft tissue kernel", "6 mm nodule in the right upper lobe",
-    "3D T1 MPRAGE sag p2 iso 0.9", "No pneumothorax. Mild pleural effusion.", "matrix 512x512, b 1000", "CT CHEST W/O CONTRAST",
+    "3D T1 MPRAGE sag p2 iso 0.9", "No pneumothorax. Mild pleural effusion.", "matrix 512x512, b 1000",
+    "CT CHEST W/O CONTRAST",
 ])
 def test_clinical_words_stay(text, strict):
     assert scrubber("Nakamura^Yuki").clean(text, strict=strict) == text
