@@ -119,7 +119,7 @@ def patient(to: Filler, visit: Visit) -> None:
 def study(to: Filler, visit: Visit, template: str, number: int) -> None:
     """The study and who had it done."""
     to.uid("StudyInstanceUID", visit.study)
-    to.date("StudyDate", visit.day)
+    to.dated("StudyDate", visit.day)
     to.put("StudyTime", f"{8 + visit.number:02d}1530")
     to.plant("AccessionNumber", "accession", visit.accession, "")
     to.plant("ReferringPhysicianName", "staff", "^".join(to.who.staff), "")
@@ -132,7 +132,7 @@ def series(to: Filler, visit: Visit, modality: str) -> None:
     to.put("Modality", modality)
     to.uid("SeriesInstanceUID", visit.reports if modality == "SR" else visit.series)
     to.put("SeriesNumber", 9 if modality == "SR" else 1)
-    to.date("SeriesDate", visit.day)
+    to.dated("SeriesDate", visit.day)
     to.text("SeriesDescription", pick(to.rng, wording.SERIES), longest=64)
     if modality != "SR":
         to.text("ProtocolName", pick(to.rng, wording.PROTOCOLS), "protocol", 64)
@@ -161,15 +161,15 @@ def instance(to: Filler, visit: Visit, modality: str, number: int) -> None:
     to.put("SOPClassUID", CLASSES[modality])
     to.uid("SOPInstanceUID", visit.instances[number])
     to.put("InstanceNumber", number + 1)
-    to.date("ContentDate", visit.day)
+    to.dated("ContentDate", visit.day)
     to.put("ContentTime", "101530")
     if modality == "SR":
         return
-    to.date("AcquisitionDate", visit.day)
+    to.dated("AcquisitionDate", visit.day)
     if to.rng.random() < 0.5:
-        to.date("AcquisitionDateTime", visit.day, "101500.000000")
+        to.dated("AcquisitionDateTime", visit.day, "101500.000000")
     if to.rng.random() < 0.3:
-        to.date("InstanceCreationDate", visit.day + timedelta(days=1))
+        to.dated("InstanceCreationDate", visit.day + timedelta(days=1))
     if modality in ("CT", "MR"):
         to.uid("FrameOfReferenceUID", visit.frame)
         to.put("PositionReferenceIndicator", "")

@@ -100,6 +100,7 @@ class Page:
     def written(self, picture: Picture | None, notes: Notes | None) -> bytes:
         """The file's bytes: with the identity, which is noted, or as a reference if ``notes`` is None."""
         from pydicom import Dataset
+        from pydicom.uid import UID
 
         dataset = Dataset()
         rng = np.random.default_rng(self.document.seed)
@@ -111,7 +112,7 @@ class Page:
             self.image(to, picture)
         loci = self.document.loci
         file_meta = meta(to, dataset.SOPClassUID, self.visit.instances[self.at], "meta" in loci)
-        file_meta.TransferSyntaxUID = picture.given.file_meta.TransferSyntaxUID if picture else EXPLICIT
+        file_meta.TransferSyntaxUID = picture.given.file_meta.TransferSyntaxUID if picture else UID(EXPLICIT)
         dataset.file_meta = file_meta
         dataset.preamble = preamble(to, "preamble" in loci)
         named(to, self.names_patient)

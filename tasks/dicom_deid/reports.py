@@ -14,7 +14,7 @@ def report(to: Filler, visit: Visit) -> None:
     to.put("VerificationFlag", "VERIFIED")
     observer = to.item("VerifyingObserverSequence", "report")
     observer.plant("VerifyingOrganization", "institution", to.who.numbers["institution"], "Hospital")
-    observer.date("VerificationDateTime", visit.day, "120000")
+    observer.dated("VerificationDateTime", visit.day, "120000")
     observer.plant("VerifyingObserverName", "staff", "^".join(to.who.staff), "Observer")
     coded(observer.item("VerifyingObserverIdentificationCodeSequence"), "OBS", "99FOURFOLD", "Observer")
     evidence(to, visit)
@@ -52,7 +52,7 @@ def context(to: Filler, visit: Visit) -> None:
     number = content(to, "HAS OBS CONTEXT", "TEXT", "121030", "Subject ID")
     number.plant("TextValue", "mrn", to.who.numbers["mrn"], to.who.pseudonym)
     day = content(to, "HAS OBS CONTEXT", "DATE", "111060", "Study Date")
-    day.date("Date", visit.day)
+    day.dated("Date", visit.day)
 
 
 def findings(to: Filler, visit: Visit) -> None:

@@ -128,7 +128,7 @@ class Filler:
         if self.notes is not None and words:
             self.notes.kept.append(Kept(self.path, self.who.patient, kind, where, words, mask))
 
-    def date(self, target: str, day: date, time: str = "", format: str = "%Y%m%d") -> None:
+    def dated(self, target: str, day: date, time: str = "", format: str = "%Y%m%d") -> None:
         """Write a day, ``time`` behind it where the element holds both; in the reference it is shifted."""
         where = self.where(target)
         self.put(target, f"{day if self.given else self.shifted(day):{format}}{time}")

@@ -29,8 +29,9 @@ def test_every_native_name_is_in_its_script(drawn):
 
 @pytest.mark.parametrize(
     ("text", "script", "expected"),
-    [("Иванов", "Cyrillic", True), ("Ivanov", "Cyrillic", False), ("O'Brien", "Latin", True), ("佐々木", "Japanese", True),
-     ("あすか", "Japanese", True), ("あすか", "Han", False), ("김", "Hangul", True), ("محمد", "Arabic", True),
+    [("Иванов", "Cyrillic", True), ("Ivanov", "Cyrillic", False), ("O'Brien", "Latin", True),
+     ("佐々木", "Japanese", True), ("あすか", "Japanese", True),
+     ("あすか", "Han", False), ("김", "Hangul", True), ("محمد", "Arabic", True),
      ("12", "Latin", False), ("Ivanоv", "Latin", False)],
 )  # fmt: skip
 def test_scripts_are_told_apart(text, script, expected):

@@ -44,8 +44,9 @@ def test_each_type_of_content_item_that_can_name_somebody_does(written):
 
 
 def test_every_content_item_has_what_its_type_asks_for(written):
-    element = {"PNAME": "PersonName", "TEXT": "TextValue", "UIDREF": "UID", "DATE": "Date", "CONTAINER": "ContentSequence",
-               "NUM": "MeasuredValueSequence", "IMAGE": "ReferencedSOPSequence"}  # fmt: skip
+    element = {"PNAME": "PersonName", "TEXT": "TextValue", "UIDREF": "UID", "DATE": "Date",
+               "CONTAINER": "ContentSequence", "NUM": "MeasuredValueSequence",
+               "IMAGE": "ReferencedSOPSequence"}  # fmt: skip
     for dataset in written[:2]:
         for item in items(dataset):
             assert item[element[item.ValueType]].value
