@@ -5,6 +5,7 @@ leaks every resample says 0; there a patient counts as one trial, so that no int
 tell.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -83,7 +84,7 @@ METRICS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Share:
     """The share of some patients' items that leaked. replicates: (b,), empty where resampling patients changes nothing.
 
@@ -188,18 +189,21 @@ def _gaps(metric: str, found: Mapping[str, Shares]) -> Iterator[Score]:
             yield Score(metric, None, group=group)
             continue
         value, n = max((first.value - second.value, first.n + second.n) for first, second in family)
-        tails = 1 - 0.05 / len(family)
-        low = max(difference(*pair, tails)[0] for pair in family)
-        high = max(difference(*pair)[1] for pair in family)
+        every = [share for pair in family for share in pair]
+        surely, likely = (
+            {share: share.interval(level) for share in dict.fromkeys(every)} for level in (1 - 0.05 / len(family), 0.95)
+        )
+        low = max(_difference(*pair, surely)[0] for pair in family)
+        high = max(_difference(*pair, likely)[1] for pair in family)
         yield Score(metric, value, min(max(low, 0.0), value), min(high, 1.0), n, group)
 
 
-def difference(first: Share, second: Share, level: float = 0.95) -> tuple[float, float]:
+def _difference(first: Share, second: Share, ends: Mapping[Share, tuple[float, float]]) -> tuple[float, float]:
     """Limits of the difference of two independent shares from the limits of each."""
-    gap, (low, high), (least, most) = first.value - second.value, first.interval(level), second.interval(level)
-    below = np.hypot(first.value - low, most - second.value)
-    above = np.hypot(high - first.value, second.value - least)
-    return float(gap - below), float(gap + above)
+    gap, (low, high), (least, most) = first.value - second.value, ends[first], ends[second]
+    below = math.hypot(first.value - low, most - second.value)
+    above = math.hypot(high - first.value, second.value - least)
+    return gap - below, gap + above
 
 
 def _families(found: Mapping[str, Shares]) -> Iterator[tuple[str, Sequence[Share]]]:
@@ -268,5 +272,5 @@ def _swap(group: str, twins: Sequence[Twins], scripts: Sequence[str], rng: np.ra
     low, high = percentile_interval(_stretched(value, again, k))
     if low is None or high is None:  # All tell the same: the patients who share documents are one trial of either twin.
         first, second = (Share(float(each.mean()), np.empty(0), k, k) for each in (other, latin))
-        low, high = difference(first, second)
+        low, high = _difference(first, second, {each: each.interval() for each in (first, second)})
     return Score("swap_gap", value, max(min(low, value), -1.0), min(max(high, value), 1.0), len(twins), group)

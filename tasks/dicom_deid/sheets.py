@@ -91,9 +91,10 @@ def _picture(
     from PIL import ImageDraw
 
     frame = _frame(outlines)
-    left = _shown(before, frame, _window(before, frame))
-    same = after is None or _bits(after) == _bits(before)
-    right = None if after is None else _shown(after, frame, _window(before if same else after, frame))
+    window = _window(before, frame)
+    left, right = _shown(before, frame, window), None
+    if after is not None:
+        right = _shown(after, frame, window if _bits(after) == _bits(before) else _window(after, frame))
     why = "" if right is not None else "it was not written." if after is None else f"{after.pixels[1][:150]}."
     scale = min(1.0, SIDE / max(size[1:]))
     height, width = (max(1, round(length * scale)) for length in size[1:])
@@ -154,7 +155,7 @@ def _window(file: File, frame: int) -> tuple[float, float]:
     found = _samples(file, frame)
     if found is None:
         return 0.0, 1.0
-    low, high = np.percentile(found, (0.5, 99.5)).tolist()
+    low, high = np.percentile(found[::2, ::2], (0.5, 99.5)).tolist()
     return low, max(high, low + 1)
 
 
