@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +11,7 @@ import numpy.typing as npt
 from fourfold.suite import folder
 from fourfold.suite.folder import Folder
 from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
-from fourfold.tasks.dicom_deid import corpus, phantoms, renames
+from fourfold.tasks.dicom_deid import clinical, corpus, phantoms, renames, robustness
 from fourfold.tasks.dicom_deid.key import Corpus
 from fourfold.tasks.dicom_deid.reading import File
 
@@ -49,15 +51,18 @@ class Studies:
     options: tuple[str, ...] = OPTIONS
 
 
-def asked(drawn: Corpus) -> Problem:
-    """The problem of a corpus: an ask for each group of patients, which may fail without ending the others."""
+def asked(drawn: Corpus, variants: Mapping[str, str]) -> Problem:
+    """The problem of a corpus: an ask for each group of patients, which may fail without ending the others.
+
+    variants: by path, the unusual encoding of a file.
+    """
     grouped = groups(drawn)
     asks = []
     for paths in grouped:
         given = folder.folder({path: drawn.given[path] for path in paths})
         want = FolderWant(4 * len(given.data) + ROOM, len(paths))
         asks.append(Ask("deidentify", Studies(given.paths, given.data, given.ends), want, may_fail=True))
-    return Problem(asks, Answers({"corpus": drawn, "groups": grouped}))
+    return Problem(asks, Answers({"corpus": drawn, "groups": grouped, "variants": variants}))
 
 
 def groups(drawn: Corpus) -> list[list[str]]:
@@ -93,7 +98,15 @@ def gathered(answers: Sequence[Folder | None], grouped: Sequence[Sequence[str]])
     return Written(files, extra, odd)
 
 
-def draw(data: str, secret: Draw, *, small: bool = False) -> Problem:
-    """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some four patients."""
+def draw(data: Any, secret: Draw, *, small: bool = False) -> Problem:
+    """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some three patients.
+
+    data: what ``sources.load`` gave.
+    """
+    bases = phantoms.phantom if isinstance(data, str) else partial(clinical.varied_from, data)
     patients = SMALL if small else PATIENTS
-    return asked(corpus.draw(secret.rng("corpus"), secret.rng("coins"), phantoms.phantom, patients, small))
+    drawn = corpus.draw(secret.rng("corpus"), secret.rng("coins"), bases, patients, small)
+    if data == "robustness":
+        rough = robustness.roughen(drawn, secret.rng("variants"))
+        return asked(rough.corpus, rough.variants)
+    return asked(drawn, {})

@@ -1,5 +1,6 @@
 """The scores of what a method made of the studies: what leaks, what stays, for whom."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,16 @@ from fourfold.suite import exhibit
 from fourfold.suite.folder import Folder
 from fourfold.suite.metrics.bootstrap import percentile_interval, poisson_weights, wilson_interval
 from fourfold.suite.task import Draw, Score, Scored
-from fourfold.tasks.dicom_deid import anonymity, fairness, leaks, linkage, midi, replacement, utility
+from fourfold.tasks.dicom_deid import (
+    anonymity,
+    fairness,
+    leaks,
+    linkage,
+    midi,
+    replacement,
+    robustness,
+    utility,
+)
 from fourfold.tasks.dicom_deid.downstream import downstream
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.leak_list import leak_list
@@ -32,6 +42,12 @@ FEW = 5
 
 def score(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: Draw) -> Scored:
     """Score one folder a group of patients; None is a group that the method failed on: its files did not come back."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # What pydicom thinks of a file, to whoever runs the campaign.
+        return _scored(hidden, answers, secret)
+
+
+def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: Draw) -> Scored:
     corpus, key = hidden["corpus"], hidden["corpus"].key
     given, reference = _files(corpus.given), _files(corpus.reference)
     came = gathered(answers, hidden["groups"])
@@ -47,6 +63,7 @@ def score(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: D
         *_kept(key, given, written, weights),
         *_midi(key, given, reference, written),
         *_downstream(key, given, written),
+        *robustness.handled(key, hidden["variants"], found.leaked, failed),
         *fairness.scores(found.leaked | lost, key, secret.rng("fairness")),
     ]
     shown = {"leaks": leak_list(found, key), "sheet": contact_sheet(given, written, key, found.leaked)}

@@ -9,7 +9,7 @@ import pytest
 
 from fourfold.suite.datasets import DatasetError, state
 from fourfold.tasks.dicom_deid.bases import Base, shipped, varied
-from fourfold.tasks.dicom_deid.clinical import CLINICAL, HOME, clinical, found
+from fourfold.tasks.dicom_deid.clinical import _PARTS, CLINICAL, HOME, images, varied_from
 from fourfold.tasks.dicom_deid.phantoms import MODALITIES, drawn, phantom
 
 
@@ -111,23 +111,22 @@ def test_ultrasound_keeps_no_text_above_its_image():
 
 @pytest.mark.data
 def test_real_files_become_bases_of_their_modality(cache):
-    draw = clinical(cache)
+    sources = images(cache)
     for modality in MODALITIES:
-        bases = [draw(np.random.default_rng(seed), modality) for seed in range(6)]
+        bases = [varied_from(sources, np.random.default_rng(seed), modality) for seed in range(6)]
         for base in bases:
             checked(base, modality)
         assert len({base.pixels.tobytes() for base in bases}) == len(bases)
-    one, other = (draw(np.random.default_rng(1), "CR") for _ in range(2))
+    one, other = (varied_from(sources, np.random.default_rng(1), "CR") for _ in range(2))
     assert one.pixels.tobytes() == other.pixels.tobytes()
 
 
 @pytest.mark.data
 def test_files_that_are_all_labels_are_left_out(cache):
-    sources = found(cache)
-    names = {source.path.name for several in sources.values() for source in several}
-    assert not names & {"OBXXXX1A_rle.dcm", "RGB_IMAGE.dcm", "vlut_04.dcm", "liver.dcm"}
-    cut = {source.path.name: source.part for source in sources["US"]}
-    assert all(part != (0, 0, 1, 1) for part in cut.values())
+    sources = images(cache)
+    used = {name.rpartition("/")[2] for name in _PARTS}
+    assert not used & {"OBXXXX1A_rle.dcm", "RGB_IMAGE.dcm", "vlut_04.dcm", "liver.dcm"}
+    assert all(source.part != (0, 0, 1, 1) for source in sources["US"])
     assert {modality: len(several) for modality, several in sources.items()} == {
         "CR": 213, "CT": 2, "DX": 32, "MR": 22, "NM": 1, "US": 4}
 
@@ -141,12 +140,12 @@ def test_a_missing_or_damaged_file_is_named(cache, tmp_path):
     os.chmod(scan, 0o644)
     scan.write_bytes(scan.read_bytes()[:-9] + b"tampering")
     with pytest.raises(DatasetError, match=r"JPEG-LL\.dcm of dataset clinical is damaged.*Copy the folder medical"):
-        clinical(tmp_path)(np.random.default_rng(0), "NM")
+        images(tmp_path)
     scan.unlink()
     with pytest.raises(DatasetError, match=r"JPEG-LL\.dcm: it is not there.*Copy the folder medical"):
-        clinical(tmp_path)
+        images(tmp_path)
 
 
 def test_an_absent_dataset_says_what_to_do(tmp_path):
     with pytest.raises(DatasetError, match=r"dataset clinical needs .*manifest\.csv: it is not there.*Copy the folder"):
-        clinical(tmp_path)
+        images(tmp_path)
