@@ -21,8 +21,6 @@ from fourfold.tasks.dicom_deid.wording import MONTHS, clinical, phrases
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-LONGEST = {"SH": 16, "LO": 64, "PN": 64, "CS": 16, "AE": 16, "ST": 1024, "LT": 10240}
-"""Characters that a value may have by its VR (PS3.5, 6.2)."""
 Item = tuple[str, str, tuple[str, ...]]
 """The kind, text and forms of what fills a slot; without a kind it names nobody."""
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -225,7 +223,7 @@ class Filler:
             return "", {"F": "Ms.", "M": "Mr."}[person.sex], ()
         if name == "age":
             age = years(_day(person.day), self.day)
-            return ("age" if age > 90 else "", str(age), (f"{age:03d}Y",))
+            return ("age" if age > 90 else "", f"{age} years", (f"{age} years", f"{age:03d}Y"))
         if name == "staff":
             text = self.who.staff[0]
             return "staff", text, self.forms("staff", text)
