@@ -29,7 +29,8 @@ def reads(image: npt.NDArray[np.float64], forms: Sequence[str]) -> tuple[str, st
     if not wanted:
         return DOUBT, "no reader knows its script"
     for factor in (1, 2):
-        for line in _lines(image, factor):
+        lines = _lines(image, factor)
+        for line in (*lines, " ".join(lines)):  # A name may be read in parts.
             if any(_alike(bare(fold(line)), form) for form in wanted):
                 return "OCR" if factor == 1 else "OCR at twice its size", f"read {line!r}"
     return "", ""

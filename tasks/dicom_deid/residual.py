@@ -118,8 +118,9 @@ def share(given: Grey, written: Grey, mask: Mask, scale: float = 1.0) -> float:
     visible = np.abs(was) > 0
     if not visible.any():
         return 0.0
-    kept = np.sign(was) * now / np.where(visible, np.abs(was), 1)
-    return float(abs(np.mean((kept >= SURVIVES)[visible]) - np.mean((kept <= -SURVIVES)[visible])))
+    kept = now / np.where(visible, np.abs(was), 1)
+    net = (kept >= SURVIVES).astype(int) - (kept <= -SURVIVES)
+    return float(abs(net[was > 0].sum()) + abs(net[was < 0].sum())) / float(visible.sum())
 
 
 def _background(image: Grey, glyphs: npt.NDArray[np.bool_]) -> Grey:

@@ -13,7 +13,7 @@ LARGEST = 1 << 25
 """Bytes that are read of what was compressed."""
 DEEPEST = 64
 """How deeply sequences are followed; what is nested deeper is one stretch."""
-MOST = 1 << 18
+MOST = 1 << 16
 """Elements that are told apart in one file."""
 TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"))
 """Value representations of text."""
