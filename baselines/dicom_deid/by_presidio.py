@@ -13,8 +13,8 @@ class Presidio(Method):
     """The library presidio-image-redactor 0.0.62, of pixels alone: what the header tells, and patterns.
 
     Two of its parts are no Python packages and are replaced: the language model, by a blank one that knows no names,
-    and tesseract, by RapidOCR. Headers stay, and files without pixels; those that it fails on, such as loops, are left
-    out.
+    and tesseract, by RapidOCR, which often sees no space between two words, and then finds neither. Headers stay, and
+    files without pixels; those that it fails on, such as loops, are left out.
     """
 
     task = "dicom-deid"

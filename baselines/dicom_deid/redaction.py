@@ -1,6 +1,7 @@
 """Burned-in text taken out of pixels: whatever is found, but for what can be read and is a marking of no one's."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from pydicom import FileDataset
@@ -15,6 +16,8 @@ SURE = {True: 0.8, False: 0.6}
 """The confidence from which what is read is believed, of up to two letters and of more."""
 MARGIN = 3
 """Pixels around a text that go with it."""
+AROUND = 4
+"""Pixels beyond a box by which it is filled."""
 _SHORT = frozenset(["ap", "pa", "no", "in", "of", "mm", "cm", "kv", "ma", "im", "se", "l", "r", "lat", "low"])
 _DIGITS = re.compile(r"\d+")
 
@@ -26,11 +29,13 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     changed = False
     for frame, image in zip(samples, frames, strict=True):
         quads = reader.detect(image)
+        gone = []
         for quad, (text, sure) in zip(quads, reader.said(image, quads), strict=True):
             believed = sure >= SURE[len(text) <= 2] and fits(text, quad)
             if not (believed and is_marking(text, scrubber)):
-                erase(frame, box(quad, frame.shape, MARGIN))
-                changed = True
+                gone.append(box(quad, frame.shape, MARGIN))
+        erase(frame, gone)
+        changed = changed or bool(gone)
     if changed:
         store(dataset, samples)
     return changed
@@ -45,7 +50,8 @@ def is_marking(text: str, scrubber: Scrubber) -> bool:
     if any(name in word for word in said for name in scrubber.known.names if len(name) > 2 or name == word):
         return False
     spaced = " ".join(part.strip() for word in re.split(r"([A-Za-z]+)", text) for part in parted(word) if part.strip())
-    return all(parted(word) and is_clinical(part) for word in said for part in parted(word)) and (
+    made_of = [parted(word) for word in said]
+    return all(made_of) and all(is_clinical(part) for parts in made_of for part in parts) and (
         scrubber.clean(spaced) == spaced)
 
 
@@ -72,18 +78,13 @@ def fits(text: str, quad: Quad) -> bool:
     return 0.2 * tall * len(text) <= wide <= 1.1 * tall * (len(text) + 1)
 
 
-def erase(frame: Samples, where: tuple[slice, slice]) -> None:
-    """Fill a box from its four edges, by how near each is; nothing within has a part in it."""
-    rows, columns = where
-    part = frame[rows, columns].astype(np.float64)
-    tall, wide = part.shape[:2]
-    if tall < 2 or wide < 2:
-        return
-    down = np.linspace(0, 1, tall).reshape(-1, 1, *(1,) * (part.ndim - 2))
-    across = np.linspace(0, 1, wide).reshape(1, -1, *(1,) * (part.ndim - 2))
-    vertical = (1 - down) * part[:1] + down * part[-1:]
-    horizontal = (1 - across) * part[:, :1] + across * part[:, -1:]
-    near_rows, near_columns = np.minimum(down, 1 - down) * tall, np.minimum(across, 1 - across) * wide
-    weight = near_columns / np.maximum(near_rows + near_columns, 1e-9)
-    filled = weight * vertical + (1 - weight) * horizontal
-    frame[rows, columns] = np.rint(filled).astype(frame.dtype)
+def erase(frame: Samples, boxes: Sequence[tuple[slice, slice]]) -> None:
+    """Fill each box with the median of what is around it and in no box; nothing within has a part in it."""
+    free = np.ones(frame.shape[:2], bool)
+    for where in boxes:
+        free[where] = False
+    middle = np.median(frame, axis=(0, 1))
+    for rows, columns in boxes:
+        near = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in (rows, columns))
+        ring = frame[near][free[near]]
+        frame[rows, columns] = np.median(ring, axis=0) if len(ring) else middle

@@ -46,7 +46,7 @@ def test_rapidocr_blacks_out_text_and_leaves_the_header(run, one, parsed, needs_
 
 
 def test_presidio_blacks_out_the_name_that_the_header_tells(run, one, parsed):
-    given = {"a.dcm": one("KOWALCZYK ZOFIA")}
+    given = {"a.dcm": one("KOWALCZYK\nZOFIA")}
     before, after = (parsed(files)["a.dcm"].pixel_array for files in (given, run("by_presidio:Presidio", given)))
     assert (after[before == 255] != 255).mean() > 0.9
     assert np.array_equal(after[100:], before[100:])
