@@ -43,11 +43,16 @@ class KeyedProfile(Method):
             self.surrogates, self.known = Surrogates(secrets.token_bytes(32)), Known()
         read = {path: dataset for path in sorted(Path(source).rglob("*")) if (dataset := readable(path)) is not None}
         self.known.learn(list(read.values()))
-        names, written = FileNames(self.scrubber(self.known.anyone, ""), self.surrogates), {}
+        names, written = FileNames(self.scrubber(self.known.anyone, ""), self.surrogates), dict[str, str]()
         for path, dataset in read.items():
             old = path.relative_to(source).as_posix()
-            written[old] = names.renamed(PurePosixPath(old)).as_posix()
-            self.write(dataset, Path(target, written[old]), names, policy.options)
+            new = names.renamed(PurePosixPath(old)).as_posix()
+            try:
+                self.write(dataset, Path(target, new), names, policy.options)
+                written[old] = new
+            except Exception as error:  # What cannot be cleaned is left out; the others are not.
+                Path(target, new).unlink(missing_ok=True)
+                print(f"a file of {dataset.get('Modality')} is left out: {type(error).__name__}: {error}", flush=True)
         write_mapping(Path(target), written)
 
     @cached_property
