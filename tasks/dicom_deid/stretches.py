@@ -52,12 +52,12 @@ class _Element(NamedTuple):
     length: int
 
 
-_LITTLE, _BIG_ENDIAN, _BARE = (
-    _Syntax(implicit, *(struct.Struct(order + code) for code in ("HH", "H", "I")), item)
-    for implicit, order, item in (
-        (False, "<", b"\xfe\xff\x00\xe0"), (False, ">", b"\xff\xfe\xe0\x00"), (True, "<", b"\xfe\xff\x00\xe0"),
-    )
-)
+def _syntax(implicit: bool, order: str) -> _Syntax:
+    tag, short, long = (struct.Struct(order + code) for code in ("HH", "H", "I"))
+    return _Syntax(implicit, tag, short, long, tag.pack(0xFFFE, 0xE000))
+
+
+_LITTLE, _BIG_ENDIAN, _BARE = _syntax(False, "<"), _syntax(False, ">"), _syntax(True, "<")
 
 
 def stretches(data: bytes) -> list[Stretch]:
