@@ -279,7 +279,8 @@ def _by_chance(text: str, start: int, end: int, low: int, high: int) -> bool:
     """Whether random bytes would hold such a hit too: its own characters tell, and so do printed ones around it."""
     if not text[low:start].strip("\0 ") and not text[end:high].strip("\0 "):
         return False
-    bits: float = sum(7 if each.isascii() and each.isalpha() else 8 * len(each.encode()) for each in bare(text[start:end]))
+    own = bare(text[start:end])
+    bits: float = sum(7 if each.isascii() and each.isalpha() else 8 * len(each.encode()) for each in own)
     for step, edge in ((-1, start - 1), (1, end)):
         at = edge
         while low <= at < high and abs(at - edge) < 64 and text[at].isprintable() and text[at] != "\ufffd":
