@@ -11,6 +11,7 @@ run: $(VENV)/with-all
 	$(BIN)/fourfold run --task fair-credit --seeds 3 --results results
 	$(BIN)/fourfold run --task dp-images --seeds 1 --epsilon 3 --results results
 	$(BIN)/fourfold run --task driver-displacement --seeds 1 --epsilon 3 --results results
+	$(BIN)/fourfold run --task dicom-deid --seeds 1 --results results
 	$(BIN)/fourfold board --results results
 
 test: $(VENV)/with-test

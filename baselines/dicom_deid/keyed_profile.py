@@ -10,7 +10,7 @@ from pydicom import FileDataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.sr.coding import Code
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from fourfold.baselines.dicom_deid.cleaning import Cleaning
 from fourfold.baselines.dicom_deid.file_names import FileNames, write_mapping
@@ -118,8 +118,8 @@ def standing_alone(dataset: FileDataset, surrogates: Surrogates) -> FileDataset:
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID") or old.get("MediaStorageSOPClassUID")
     meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID") or surrogates.uid(
         str(old.get("MediaStorageSOPInstanceUID")))
-    syntax = old.get("TransferSyntaxUID") or (
-        ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian)
+    plain = ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
+    syntax = UID(old.get("TransferSyntaxUID") or plain)
     meta.TransferSyntaxUID = syntax
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     dataset.file_meta, dataset.preamble = meta, bytes(128)

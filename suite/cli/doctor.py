@@ -17,6 +17,9 @@ from fourfold.suite.cli import options
 _EXTRAS = {
     "ray": "campaigns over several workers or nodes",
     "credit": "the baselines of fair-credit",
+    "images": "dp-images and its baselines",
+    "forecasts": "the baselines of driver-displacement",
+    "dicom": "dicom-deid and its baselines",
     "dp": "accountants and baselines with differential privacy",
     "board": "pages and plots",
 }

@@ -45,7 +45,7 @@ def downstream(
     where unknown; patient: (m) whose. Files without pixels are left out. An output that is missing, or of another size,
     counts as the least likely of its class and the likeliest of each other.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     rows = [row for row, file in enumerate(given) if label[row] and file.pixels[0] is not None]
     classes, code = np.unique([label[row] for row in rows], return_inverse=True)

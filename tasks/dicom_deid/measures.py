@@ -1,7 +1,7 @@
 """What dicom-deid measures, by name: titles, directions and definitions, as the board shows them."""
 
 from fourfold.suite.task import Metric
-from fourfold.tasks.dicom_deid import fairness
+from fourfold.tasks.dicom_deid import fairness, robustness
 
 _PRIVACY = (
     Metric(
@@ -102,8 +102,5 @@ _UTILITY = (
            "The share of required actions that were taken, as MIDI-B scores them (arXiv:2507.23608), written anew; "
            "missing files fail. Group ``original rule``: with them passing where that rule lets them. It is shown "
            "because papers state it; a leak hardly moves it.", low=0, high=1),
-    Metric("handled", "handled", "accuracy", "higher",
-           "The share of files of unusual encoding that came back readable and without leak, by variant.",
-           low=0, high=1),
 )
-METRICS = (*_PRIVACY, *_UTILITY, *fairness.METRICS)
+METRICS = (*_PRIVACY, *robustness.METRICS, *_UTILITY, *fairness.METRICS)

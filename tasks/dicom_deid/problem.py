@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fourfold.suite import folder
 from fourfold.suite.folder import Folder
 from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
-from fourfold.tasks.dicom_deid import clinical, corpus, phantoms, renames, robustness
+from fourfold.tasks.dicom_deid import anonymity, clinical, corpus, midi, phantoms, renames, robustness
 from fourfold.tasks.dicom_deid.key import Corpus
 from fourfold.tasks.dicom_deid.reading import File
 
@@ -62,7 +62,7 @@ def asked(drawn: Corpus, variants: Mapping[str, str]) -> Problem:
         given = folder.folder({path: drawn.given[path] for path in paths})
         want = FolderWant(4 * len(given.data) + ROOM, len(paths))
         asks.append(Ask("deidentify", Studies(given.paths, given.data, given.ends), want, may_fail=True))
-    return Problem(asks, Answers({"corpus": drawn, "groups": grouped, "variants": variants}))
+    return Problem(asks, Answers({"known": Known(drawn, grouped, variants)}))
 
 
 def groups(drawn: Corpus) -> list[list[str]]:
@@ -72,6 +72,38 @@ def groups(drawn: Corpus) -> list[list[str]]:
     for path in sorted(drawn.given):
         found.setdefault(max(0, whose.get(path, 0)) // GROUP, []).append(path)
     return [found[number] for number in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A corpus, and what is worked out of it once for all methods that are asked the same.
+
+    groups: the paths of each ask. variants: by path, the unusual encoding of a file.
+    """
+
+    corpus: Corpus
+    groups: Sequence[Sequence[str]]
+    variants: Mapping[str, str]
+
+    @cached_property
+    def given(self) -> dict[str, File]:
+        """The files that methods get, by path."""
+        return {path: File(path, data) for path, data in self.corpus.given.items()}
+
+    @cached_property
+    def reference(self) -> dict[str, File]:
+        """Those that a perfect one would write."""
+        return {path: File(path, data) for path, data in self.corpus.reference.items()}
+
+    @cached_property
+    def checks(self) -> list[midi.Check]:
+        """The actions that MIDI-B's rule asks for."""
+        return midi.checks(self.corpus.key, self.given, self.reference)
+
+    @cached_property
+    def reidentified(self) -> float | None:
+        """How well the images as given tell patients apart."""
+        return anonymity.image_reidentification(list(self.corpus.key.instances), self.given)
 
 
 @dataclass(frozen=True)

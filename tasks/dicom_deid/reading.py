@@ -1,5 +1,6 @@
 """Reading what a method wrote, of which nothing is believed: every file whatever it is, its elements, its pixels."""
 
+import re
 from codecs import lookup
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ DEEPEST = 16
 """How deeply sequences may be nested."""
 TRAILING = 1 << 16
 """Bytes behind the last element of a file of which more are not read as elements."""
+ITEM = re.compile(r"\[\d+\]")
+"""The number of an item in the spelling of a place."""
 SAMPLES = ("(7FE0,0008)", "(7FE0,0009)", "(7FE0,0010)")
 """How the places of pixels end."""
 
@@ -57,6 +60,15 @@ class File:
         """Every element with its place, as in ``key``, nested ones and those of the meta information too."""
         found, _ = self.parsed
         return [] if found is None else [*_walk(getattr(found, "file_meta", ()) or (), "", 0), *_walk(found, "", 0)]
+
+    @cached_property
+    def index(self) -> "dict[str, list[DataElement]]":
+        """Its elements by place, and once more by their place without the numbers of items."""
+        found = {place: [element] for place, element in self.elements}
+        for place, (element,) in list(found.items()):
+            if "[" in place:
+                found.setdefault(ITEM.sub("[]", place), []).append(element)
+        return found
 
     @cached_property
     def stretches(self) -> list[Stretch]:

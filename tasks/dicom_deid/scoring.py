@@ -25,7 +25,7 @@ from fourfold.tasks.dicom_deid.downstream import downstream
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.leak_list import leak_list
 from fourfold.tasks.dicom_deid.leaks import Leaks
-from fourfold.tasks.dicom_deid.problem import gathered
+from fourfold.tasks.dicom_deid.problem import Known, gathered
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.sheets import contact_sheet
 
@@ -48,9 +48,9 @@ def score(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: D
 
 
 def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: Draw) -> Scored:
-    corpus, key = hidden["corpus"], hidden["corpus"].key
-    given, reference = _files(corpus.given), _files(corpus.reference)
-    came = gathered(answers, hidden["groups"])
+    known: Known = hidden["known"]
+    key, given, reference = known.corpus.key, known.given, known.reference
+    came = gathered(answers, known.groups)
     written = came.files
     found = leaks.find(key, given, reference, written, came.extra, came.odd)
     failed = {path for files in found.failed.values() for path, _ in files}
@@ -59,21 +59,17 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
     scores = [
         *_leaked(found, found.leaked | lost, key, weights),
         *_replaced(key, written),
-        *_told_apart(key, given, written),
+        *_told_apart(known, written),
         *_kept(key, given, written, weights),
-        *_midi(key, given, reference, written),
+        *_midi(known, written),
         *_downstream(key, given, written),
-        *robustness.handled(key, hidden["variants"], found.leaked, failed),
+        *robustness.handled(key, known.variants, found.leaked, failed),
         *fairness.scores(found.leaked | lost, key, secret.rng("fairness")),
     ]
     shown = {"leaks": leak_list(found, key), "sheet": contact_sheet(given, written, key, found.leaked)}
     exhibits = {name: exhibit.encode(each) for name, each in shown.items()}
     coin = np.zeros(0, bool) if key.coin is None else key.coin
     return Scored(scores, coin, linkage.membership(key, written), exhibits)
-
-
-def _files(contents: Mapping[str, bytes]) -> dict[str, File]:
-    return {path: File(path, data) for path, data in contents.items()}
 
 
 def _leaked(
@@ -133,15 +129,16 @@ def _replaced(key: Key, written: Files) -> Iterator[Score]:
     yield Score("constant_offset", float(replacement.constant_offset(shifted)) if known else None, n=known)
 
 
-def _told_apart(key: Key, given: Files, written: Files) -> Iterator[Score]:
+def _told_apart(known: Known, written: Files) -> Iterator[Score]:
     """How many patients share what is kept of them, and how well images alone tell them apart."""
+    key = known.corpus.key
     k = anonymity.k_anonymity(key, written)
     there = k[k > 0]
     few = int((there < FEW).sum())
     yield Score("k_anonymity", float(there.min()) if len(there) else None, n=len(there))
     yield Score("share_below_5", few / len(there) if len(there) else None, *_wilson(few, len(there)), len(there))
-    for group, files in (("", written), ("given", given)):
-        yield Score("image_reidentification", anonymity.image_reidentification(list(key.instances), files), group=group)
+    yield Score("image_reidentification", anonymity.image_reidentification(list(key.instances), written))
+    yield Score("image_reidentification", known.reidentified, group="given")
 
 
 def _kept(key: Key, given: Files, written: Files, weights: npt.NDArray[np.uint8]) -> Iterator[Score]:
@@ -155,12 +152,14 @@ def _kept(key: Key, given: Files, written: Files, weights: npt.NDArray[np.uint8]
         yield Score(part, value, low, high, n, replicates=replicates)
 
 
-def _midi(key: Key, given: Files, reference: Files, written: Files) -> Iterator[Score]:
-    checks = midi.checks(key, given, reference)
+def _midi(known: Known, written: Files) -> Iterator[Score]:
+    checks, given = known.checks, known.given
     claimed = midi.claims(given, written)
-    for group, fails in (("", True), ("original rule", False)):
-        passed = midi.passes(checks, given, written, claimed, missing_fails=fails)
-        yield Score("midi_action_accuracy", midi.action_accuracy(passed), n=len(checks), group=group)
+    passed = midi.passes(checks, given, written, claimed, missing_fails=False)
+    yield Score("midi_action_accuracy", midi.action_accuracy(passed), n=len(checks), group="original rule")
+    there = {path for path, file in written.items() if file.parsed[0] is not None}
+    passed[[check.path not in there for check in checks]] = 0
+    yield Score("midi_action_accuracy", midi.action_accuracy(passed), n=len(checks))
 
 
 def _downstream(key: Key, given: Files, written: Files) -> Iterator[Score]:

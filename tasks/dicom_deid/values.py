@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import ITEM, File
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 Index = Mapping[str, "list[DataElement]"]
 """The elements of a file by their place, and once more by their place without the numbers of items."""
 
-ITEM = re.compile(r"\[\d+\]")
-"""The number of an item in the spelling of a place."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LONG = 1 << 12
 """Characters from which on a text is not remembered: a method may have written it to fill memory."""
@@ -25,13 +23,7 @@ _PADDING = " \0\t\r\n"
 
 def index(file: File | None) -> Index:
     """The elements of a file, see ``Index``; none where it is missing or unreadable."""
-    found: dict[str, list[DataElement]] = {}
-    for place, element in file.elements if file is not None else ():
-        found[place] = [element]
-    for place, (element,) in list(found.items()):
-        if "[" in place:
-            found.setdefault(ITEM.sub("[]", place), []).append(element)
-    return found
+    return file.index if file is not None else {}
 
 
 def at(index: Index, place: str) -> "list[DataElement]":
