@@ -116,8 +116,8 @@ def standing_alone(dataset: FileDataset, surrogates: Surrogates) -> FileDataset:
     """The dataset with meta information and a preamble of its own."""
     old, meta = dataset.file_meta, FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID") or old.get("MediaStorageSOPClassUID")
-    meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID") or surrogates.uid(
-        str(old.get("MediaStorageSOPInstanceUID")))
+    mapped = dataset.get("SOPInstanceUID") or surrogates.uid(str(old.get("MediaStorageSOPInstanceUID")))
+    meta.MediaStorageSOPInstanceUID = UID(str(mapped))
     plain = ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
     syntax = UID(old.get("TransferSyntaxUID") or plain)
     meta.TransferSyntaxUID = syntax
