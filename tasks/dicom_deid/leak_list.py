@@ -8,6 +8,8 @@ from fourfold.suite import exhibit
 from fourfold.tasks.dicom_deid.key import Key, Planted
 from fourfold.tasks.dicom_deid.leaks import Found, Leaks
 
+FAILED = 20
+"""Files that did not come back, or cannot be read, of which the list says why."""
 NOTE = "What could be found is marked; the people are made up."
 Leak = tuple[Planted, Found]
 
@@ -23,10 +25,17 @@ def leak_list(leaks: Leaks, key: Key) -> dict[str, Any]:
         by_sort.setdefault((item.locus, item.kind), []).append((item, place))
     turns = [leak for turn in zip_longest(*by_sort.values()) for leak in turn if leak is not None]
     chosen = sorted(turns[: exhibit.LEAKS], key=lambda leak: (leak[0].locus, leak[0].kind, leak[1].path))
-    failed = sum(len(files) for files in leaks.failed.values())
-    note = NOTE + (f" Files that did not come back, or cannot be read: {failed:,}; each is a breach." if failed else "")
-    told = [_told(item, place) for item, place in chosen]
-    return {"kind": "leaks", "title": "Identities found", "note": note, "total": len(found), "leaks": told}
+    failed = [each for files in leaks.failed.values() for each in files]
+    note = f"{NOTE} Files that did not come back, or cannot be read: {len(failed):,}; each is a breach."
+    told = [_failed(*each) for each in failed[:FAILED]] + [_told(item, place) for item, place in chosen]
+    total = len(found) + len(failed)
+    return {"kind": "leaks", "title": "Identities found", "note": note if failed else NOTE, "total": total, "leaks": told[: exhibit.LEAKS]}
+
+
+def _failed(path: str, why: str) -> dict[str, Any]:
+    """A line for a file that is none."""
+    empty = dict.fromkeys(("where", "form", "locus"), "")
+    return {**empty, "file": _shown(path), "kind": "file", "snippet": [_shown(why), "", ""]}
 
 
 def _told(item: Planted, found: Found) -> dict[str, Any]:

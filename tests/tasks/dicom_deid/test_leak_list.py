@@ -72,8 +72,11 @@ def test_of_too_many_those_stay_that_differ() -> None:
 
 def test_files_that_did_not_come_back_are_counted() -> None:
     told = listed((item(), []), failed={0: [("p00/1.dcm", "it did not come back")], 3: [("a", ""), ("b", "")]})
-    assert told["leaks"] == []
     assert "did not come back, or cannot be read: 3;" in told["note"]
+    assert [(line["kind"], line["file"], line["snippet"][0]) for line in told["leaks"]] == [
+        ("file", "p00/1.dcm", "it did not come back"), ("file", "a", ""), ("file", "b", ""),
+    ]
+    assert told["total"] == 3
 
 
 @given(st.text(max_size=400), st.text(min_size=1, max_size=400))
