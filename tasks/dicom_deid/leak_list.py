@@ -29,7 +29,9 @@ def leak_list(leaks: Leaks, key: Key) -> dict[str, Any]:
     note = f"{NOTE} Files that did not come back, or cannot be read: {len(failed):,}; each is a breach."
     told = [_failed(*each) for each in failed[:FAILED]] + [_told(item, place) for item, place in chosen]
     total = len(found) + len(failed)
-    return {"kind": "leaks", "title": "Identities found", "note": note if failed else NOTE, "total": total, "leaks": told[: exhibit.LEAKS]}
+    lines = told[: exhibit.LEAKS]
+    note = note if failed else NOTE
+    return {"kind": "leaks", "title": "Identities found", "note": note, "total": total, "leaks": lines}
 
 
 def _failed(path: str, why: str) -> dict[str, Any]:
