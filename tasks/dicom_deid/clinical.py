@@ -14,31 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fourfold.suite.datasets import Dataset, DatasetError, File, require
+from fourfold.suite.datasets import DatasetError, require
 from fourfold.tasks.dicom_deid.bases import Base, read, varied
-
-HOME = "medical"
-CLINICAL = Dataset(
-    name="clinical", task="dicom-deid",
-    title="Real CT, MR, ultrasound, bone scan and 243 chest radiographs of 71 patients, with planted identities",
-    licence="CC BY 3.0 (radiographs: Hannover, doi 10.6084/m9.figshare.12275009, made smaller); BSD-2-Clause (MR of "
-            "fruit: dcm_qa_deident); MIT (pydicom-data, deid-data)",
-    source="github.com/ml-workgroup/covid-19-image-repository at ad7ab09, neurolabusc/dcm_qa_deident at 7c331e2, "
-           "pydicom/pydicom-data at b0d40d1, pydicom/deid-data at 5750d25",
-    files=(
-        File(
-            path=f"{HOME}/dicom/manifest.csv",
-            sha256="8170d4b5dd73d65978ed60b9f8a506c4640ca5a2fcf202dd070ce75e5a9fc154", size=11_764,
-        ),
-        File(
-            path=f"{HOME}/cxr_hannover/metadata.csv",
-            sha256="9b14ed25ea8f5e70be2586a6a980dd816cd9a9b04288d78eca5ae0de52994f32", size=54_670,
-        ),
-    ),
-    by_hand=f"Copy the folder {HOME} from a cache that has it: its two tables are pinned, and in them each file's "
-            "SHA-256. The files are those of the four repositories, the radiographs no longer than 512 pixels",
-)
-"""The dataset: what is pinned are two tables, which hold the digest of each image."""
+from fourfold.tasks.dicom_deid.sources import CLINICAL, HOME
 
 
 @dataclass(frozen=True)

@@ -15,73 +15,13 @@ import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
 from fourfold.suite.metrics.bootstrap import Floats, percentile_interval, wilson_interval
-from fourfold.suite.task import Metric, Score
+from fourfold.suite.task import Score
 from fourfold.tasks.dicom_deid.key import GROUPS, Key
 
 REPLICATES = 1000
 """Bootstrap replicates behind an interval."""
 LATIN = "Latin"
 """The script against which the twins of a document are compared."""
-
-METRICS = (
-    Metric(
-        "group_leak_rate",
-        "leak rate by group",
-        "fairness",
-        "lower",
-        "Share of the identities planted for patients of a group that are found in what the method wrote.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "worst_group_leak",
-        "worst group's leak rate",
-        "fairness",
-        "lower",
-        "Leak rate of the group that fares worst, by each attribute and of all; the interval allows for its having "
-        "been picked.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "leak_gap",
-        "leak gap",
-        "fairness",
-        "lower",
-        "Greatest leak rate of a group less the least, by each attribute, and the greatest of these.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "pixel_recall",
-        "pixel recall",
-        "fairness",
-        "higher",
-        "Share of the identities burned into pixels that cannot be read in what the method wrote.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "worst_pixel_recall",
-        "worst group's pixel recall",
-        "fairness",
-        "higher",
-        "Pixel recall of the group that fares worst, by each attribute and of all; the interval allows for its having "
-        "been picked.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "swap_gap",
-        "leak gap of twins",
-        "fairness",
-        "none",
-        "Leak rate in a document less that in its twin, which differs in the identity alone, that one in Latin "
-        "script: the mean over documents, of each script and of all. Whatever differs, the identity has caused.",
-        low=-1,
-        high=1,
-    ),
-)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,6 @@
 """What dicom-deid measures, by name: titles, directions and definitions, as the board shows them."""
 
 from fourfold.suite.task import Metric
-from fourfold.tasks.dicom_deid import fairness, robustness
 
 _PRIVACY = (
     Metric(
@@ -103,4 +102,75 @@ _UTILITY = (
            "missing files fail. Group ``original rule``: with them passing where that rule lets them. It is shown "
            "because papers state it; a leak hardly moves it.", low=0, high=1),
 )
-METRICS = (*_PRIVACY, *robustness.METRICS, *_UTILITY, *fairness.METRICS)
+_ROBUSTNESS = (
+    Metric(
+        "handled",
+        "hard files handled",
+        "privacy",
+        "higher",
+        "Share of files in an unusual encoding that came back readable and without any identity; those that are "
+        "missing, broken or leak are not handled. By variant and of all.",
+        low=0,
+        high=1,
+    ),
+)
+_FAIRNESS = (
+    Metric(
+        "group_leak_rate",
+        "leak rate by group",
+        "fairness",
+        "lower",
+        "Share of the identities planted for patients of a group that are found in what the method wrote.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "worst_group_leak",
+        "worst group's leak rate",
+        "fairness",
+        "lower",
+        "Leak rate of the group that fares worst, by each attribute and of all; the interval allows for its having "
+        "been picked.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "leak_gap",
+        "leak gap",
+        "fairness",
+        "lower",
+        "Greatest leak rate of a group less the least, by each attribute, and the greatest of these.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "pixel_recall",
+        "pixel recall",
+        "fairness",
+        "higher",
+        "Share of the identities burned into pixels that cannot be read in what the method wrote.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "worst_pixel_recall",
+        "worst group's pixel recall",
+        "fairness",
+        "higher",
+        "Pixel recall of the group that fares worst, by each attribute and of all; the interval allows for its having "
+        "been picked.",
+        low=0,
+        high=1,
+    ),
+    Metric(
+        "swap_gap",
+        "leak gap of twins",
+        "fairness",
+        "none",
+        "Leak rate in a document less that in its twin, which differs in the identity alone, that one in Latin "
+        "script: the mean over documents, of each script and of all. Whatever differs, the identity has caused.",
+        low=-1,
+        high=1,
+    ),
+)
+METRICS = (*_PRIVACY, *_ROBUSTNESS, *_UTILITY, *_FAIRNESS)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.suite.metrics.bootstrap import wilson_interval
-from fourfold.suite.task import Metric, Score
+from fourfold.suite.task import Score
 from fourfold.tasks.dicom_deid import hard_encodings as hard
 from fourfold.tasks.dicom_deid.directory import directory
 from fourfold.tasks.dicom_deid.key import Corpus, Dated, Instance, Kept, Key, Mask, Planted
@@ -20,19 +20,6 @@ DIRECTORIES = 4
 """Of so many patients one has a DICOMDIR."""
 UID_ROOT = "1.2.826.0.1.3680043.10.1492.3"
 """Of the directories' own UIDs."""
-
-METRICS = (
-    Metric(
-        "handled",
-        "hard files handled",
-        "privacy",
-        "higher",
-        "Share of files in an unusual encoding that came back readable and without any identity; those that are "
-        "missing, broken or leak are not handled. By variant and of all.",
-        low=0,
-        high=1,
-    ),
-)
 
 
 @dataclass(frozen=True)

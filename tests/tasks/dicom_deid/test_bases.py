@@ -9,8 +9,9 @@ import pytest
 
 from fourfold.suite.datasets import DatasetError, state
 from fourfold.tasks.dicom_deid.bases import Base, shipped, varied
-from fourfold.tasks.dicom_deid.clinical import _PARTS, CLINICAL, HOME, images, varied_from
+from fourfold.tasks.dicom_deid.clinical import _PARTS, images, varied_from
 from fourfold.tasks.dicom_deid.phantoms import MODALITIES, drawn, phantom
+from fourfold.tasks.dicom_deid.sources import CLINICAL, HOME
 
 
 @pytest.fixture(scope="module")
