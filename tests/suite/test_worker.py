@@ -20,7 +20,7 @@ def test_one_whose_campaign_is_over_ends_without_complaint(toy: Callable[..., li
     folder.mkdir()
     with ours, Connection(ours.dup().detach()) as link:
         driver: Connection[Any, Any] = link
-        driver.send((b"0123456789abcdef", tmp_path / "scratch", tmp_path, folder))
+        driver.send((b"0123456789abcdef", tmp_path / "scratch", tmp_path, folder, False))
         assert driver.recv() == (READY, None)
         ours.shutdown(socket.SHUT_RD)
         driver.send(toy("Noop", seeds=1)[0])

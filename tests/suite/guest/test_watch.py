@@ -199,7 +199,7 @@ def test_the_suite_going_away_ends_the_guest(tmp_path: Path) -> None:
 
 FORGED = {
     "garbage": (
-        "os.write(answers(), os.urandom(5) + b'garbage' * 1000)",
+        "os.write(answers(), b'?' + os.urandom(4) + b'garbage' * 1000)",
         "invalid-output",
         "broke the protocol: a frame",
     ),
