@@ -24,6 +24,8 @@ DEEPEST = 16
 """How deeply sequences may be nested."""
 TRAILING = 1 << 16
 """Bytes behind the last element of a file of which more are not read as elements."""
+TELLING = ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "PatientID")
+"""What makes an object of a file whose SOP class a method has taken out."""
 ITEM = re.compile(r"\[\d+\]")
 """The number of an item in the spelling of a place."""
 SAMPLES = ("(7FE0,0008)", "(7FE0,0009)", "(7FE0,0010)")
@@ -49,8 +51,9 @@ class File:
             if why:
                 return None, why
             found = dcmread(BytesIO(elements), force=True)
-            if "SOPClassUID" not in found and "MediaStorageSOPClassUID" not in getattr(found, "file_meta", {}):
-                return None, "it is no DICOM object: it names no SOP class"
+            named = "SOPClassUID" in found or "MediaStorageSOPClassUID" in getattr(found, "file_meta", {})
+            if not named and not any(name in found for name in TELLING):
+                return None, "it is no DICOM object: it names no SOP class, no study and no modality"
             return found, ""
         except Exception as error:
             return None, f"it is no DICOM file: {type(error).__name__}: {error}"[:300]
