@@ -207,7 +207,7 @@ _NEWLY = (
     "Of those newly displaced, who lost a job after the last label known at the origin and by the end of the horizon"
 )
 
-_POLICY = (
+POLICY = (
     Metric(
         "regret",
         "regret",
@@ -309,4 +309,4 @@ _POLICY = (
     ),
 )
 
-METRICS = _ACCURACY + _FAIRNESS + _POLICY
+METRICS = _ACCURACY + _FAIRNESS + POLICY

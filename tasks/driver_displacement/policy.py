@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite.task import Metric, Score
+from fourfold.suite.task import Score
 from fourfold.tasks.driver_displacement import reemployment
 from fourfold.tasks.driver_displacement.allocation import Counts, allocate, by_headcount
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Floats
@@ -18,7 +18,7 @@ from fourfold.tasks.driver_displacement.resampling import Table, window_weights
 from fourfold.tasks.driver_displacement.simulator import World
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 
-__all__ = ["METRICS", "allocate", "policy_scores"]
+__all__ = ["allocate", "policy_scores"]
 
 PLACES_SHARE = 0.3
 """Places of a window over its newly displaced: as scarce in every world, and no method sees how many."""
@@ -26,112 +26,6 @@ ATTRIBUTES = ("minority", "income", "occupation")
 """By what series are grouped; workers are by sex besides."""
 REPLICATES = 1000
 """Bootstrap replicates of worlds."""
-
-_NEWLY = (
-    "Of those newly displaced, who lost a job after the last label known at the origin and by the end of the horizon"
-)
-
-METRICS = (
-    Metric(
-        "regret",
-        "regret",
-        "accuracy",
-        "lower",
-        f"Share of the best possible net gain that is lost, where places in training for {PLACES_SHARE:.0%} of the "
-        "newly displaced are given out on the forecast and not on the truth; mean over worlds, where each worker is "
-        "known trained and untrained.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "npv_per_place",
-        "net value a place",
-        "accuracy",
-        "higher",
-        f"Earnings trained less untrained, over {reemployment.HORIZON:.0f} years at {reemployment.DISCOUNT:.0%} (as "
-        f"Davis and von Wachter 2011), less ${reemployment.COST:,.0f} for each place used; mean over all places.",
-        "$",
-    ),
-    Metric(
-        "reemployed_26w",
-        "re-employed, 26 weeks",
-        "accuracy",
-        "higher",
-        f"{_NEWLY}, the share in work again within 26 weeks; the hazard is fitted to McCall 1996.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "reemployed_52w",
-        "re-employed, 52 weeks",
-        "accuracy",
-        "higher",
-        f"{_NEWLY}, the share in work again within 52 weeks.",
-        low=0,
-        high=1,
-    ),
-    Metric(
-        "earnings_kept_5y",
-        "earnings kept",
-        "accuracy",
-        "higher",
-        f"{_NEWLY}, mean earnings five years on over those before (after Jacobson, LaLonde and Sullivan 1993).",
-        low=0,
-    ),
-    Metric(
-        "unemployment_insurance",
-        "unemployment insurance",
-        "accuracy",
-        "lower",
-        f"{_NEWLY}, mean dollars of unemployment insurance drawn.",
-        "$",
-        low=0,
-    ),
-    Metric(
-        "seed_gain",
-        "C = k T E_new - k T E_old",
-        "accuracy",
-        "none",
-        "Mean of k T (E_new - E_old) over those trained, with k = 1, T the course in years, E_old the former pay and "
-        "E_new that of five years on: reported and never ranked, as it weighs the new job against the old, not "
-        "training against none.",
-        "$",
-    ),
-    Metric(
-        "places_share",
-        "places over need",
-        "fairness",
-        "none",
-        "A group's share of the places used over its share of the newly displaced: 1 where it gets what its need is.",
-        low=0,
-    ),
-    Metric(
-        "npv_per_worker",
-        "net value a worker",
-        "fairness",
-        "higher",
-        "Net present value that the places bring a group, over all its newly displaced.",
-        "$",
-    ),
-    Metric(
-        "worst_group_npv",
-        "net value, worst group",
-        "fairness",
-        "higher",
-        "The least `npv_per_worker` of any group: terciles of states by minority share and by income, "
-        "occupations, sexes.",
-        "$",
-    ),
-    Metric(
-        "no_group_worse",
-        "no group worse off",
-        "fairness",
-        "higher",
-        "1 where no group loses by the places given out, so that `worst_group_npv` is at least 0; else 0.",
-        low=0,
-        high=1,
-    ),
-)
 
 _SHARES = ("reemployed_26w", "reemployed_52w", "earnings_kept_5y", "unemployment_insurance")
 _NET, _SEED = len(_SHARES), len(_SHARES) + 1

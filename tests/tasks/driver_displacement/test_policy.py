@@ -6,8 +6,9 @@ import pytest
 
 from fourfold.suite.task import Score
 from fourfold.tasks.driver_displacement import reemployment
+from fourfold.tasks.driver_displacement.measures import POLICY
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Panel
-from fourfold.tasks.driver_displacement.policy import METRICS, policy_scores
+from fourfold.tasks.driver_displacement.policy import PLACES_SHARE, policy_scores
 from fourfold.tasks.driver_displacement.simulator import World
 from fourfold.tasks.driver_displacement.window import Window
 from fourfold.tasks.driver_displacement.workers import Workers
@@ -195,16 +196,24 @@ def test_crossed_quantiles_are_put_in_order(hidden):
 
 
 def test_every_score_is_of_a_metric_that_is_described(hidden):
-    names = [metric.name for metric in METRICS]
+    names = [metric.name for metric in POLICY]
     assert len(set(names)) == len(names)
-    assert {metric.family for metric in METRICS} == {"accuracy", "fairness"}
-    assert next(metric for metric in METRICS if metric.name == "seed_gain").better == "none"
+    assert {metric.family for metric in POLICY} == {"accuracy", "fairness"}
+    assert next(metric for metric in POLICY if metric.name == "seed_gain").better == "none"
     found = scores(hidden, [blurred(window, 0.3) for window in hidden])
     assert {metric for metric, _ in found} == set(names)
     groups = {group for metric, group in found if metric == "places_share"}
     assert {"minority=high", "income=low", "occupation=taxi", "sex=female"} < groups
     for (name, _), score in found.items():
-        described = next(metric for metric in METRICS if metric.name == name)
+        described = next(metric for metric in POLICY if metric.name == name)
         if score.value is not None:
             assert described.low is None or score.value >= described.low, name
             assert described.high is None or score.value <= described.high, name
+
+
+def test_what_the_board_says_of_the_stakes_is_what_is_counted():
+    told = {metric.name: metric.doc for metric in POLICY}
+    assert f"{PLACES_SHARE * 100:.0f} % of the newly displaced" in told["regret"]
+    years, rate, cost = reemployment.HORIZON, reemployment.DISCOUNT * 100, reemployment.COST
+    assert f"over {years:.0f} years at {rate:.0f} %" in told["npv_per_place"]
+    assert f"${cost:,.0f} for each place" in told["npv_per_place"]
