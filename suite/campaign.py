@@ -41,6 +41,11 @@ class Campaign:
     estimate: Callable[[Cell], float]
     learned: bool
 
+    @property
+    def again(self) -> list[str]:
+        """The cells that have a result and are to be run anew."""
+        return [job.cell.id for job in self.plan.todo if job.cell.id in self.statuses]
+
 
 def planned(request: plan.Request, results: Path, key: bytes, cache: Path, rerun: str = "missing") -> Campaign:
     """Hold a request against a results folder, and write nothing.
@@ -65,8 +70,8 @@ def prepare(campaign: Campaign, results: Path) -> None:
     for pack in {job.pack.digest: job.pack for job in campaign.plan.todo}.values():
         cards.write_card(results, "method", pack.digest, pack.card())
         archive(results, pack)
-    if again := [job.cell.id for job in campaign.plan.todo if job.cell.id in campaign.statuses]:
-        compact.retire(results, again)
+    if campaign.again:
+        compact.retire(results, campaign.again)
 
 
 def task_card(task: Task) -> dict[str, Any]:
