@@ -12,7 +12,7 @@ from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 from fourfold.suite.warm import Parent
-from fourfold.suite.watch import VisitError, Watch
+from fourfold.suite.watch import KilledError, VisitError, Watch
 
 REQUEST, REPLY = 1 << 29, 1 << 29
 """The most bytes of what a guest may send its curator, and of what may come back."""
@@ -76,6 +76,8 @@ class Custody:
             watch = self._started()
             watch.ask(verb, body)
             return watch.frame(guest.ANSWER, REPLY)
+        except KilledError:
+            raise
         except VisitError as ended:
             status, reason = ended.args
             if status in ("timeout", "out-of-memory"):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fourfold.suite import devices, schedule, store
+from fourfold.suite import devices, leftovers, schedule, store
 from fourfold.suite.evaluate import Job, Result, deadly, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
@@ -167,7 +166,8 @@ class _Crew:
 
     def __init__(self, setting: Setting, size: int) -> None:
         self._setting = setting
-        self._folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+        self._stack = contextlib.ExitStack()
+        self._folder = self._stack.enter_context(leftovers.folder("fourfold-run-"))
         self._hands: list[_Hand] = []
         try:
             for _ in range(size):
@@ -224,4 +224,4 @@ class _Crew:
     def _end(self) -> None:
         for hand in self._hands:
             hand.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._stack.close()

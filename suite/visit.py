@@ -19,12 +19,15 @@ from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.pack import CURATED
 from fourfold.suite.task import Ask, FolderWant, Want
 from fourfold.suite.warm import GuestLost, Parent, Parents
-from fourfold.suite.watch import FaultError, VisitError, Watch
+from fourfold.suite.watch import FaultError, KilledError, VisitError, Watch
 
 _TOTAL_TOLERANCE = 1e-3
 _NAMES = 1 << 24
 """The most bytes that the names of a folder's files take."""
 
+
+TRIES = 3
+"""How often a visit is begun that breaks off by nobody's known fault."""
 
 MODEL = 1 << 29
 """The most bytes of a model that a method hands over."""
@@ -67,7 +70,8 @@ class Visit:
     peak_memory: bytes. parameters: as ``state.count`` counts; None: cannot tell.
     ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
     found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
-    confinement: how far it was confined, one of ``sandbox.LEVELS``; '': it never ran.
+    confinement: how far it was confined, one of ``sandbox.LEVELS``; '': it never ran. killed: it ended by SIGKILL, and
+    the suite did not send it.
     """
 
     status: str = "ok"
@@ -85,6 +89,7 @@ class Visit:
     energy: float | None = None
     log: str = ""
     confinement: str = ""
+    killed: bool = False
 
 
 def visit_warm(
@@ -98,23 +103,26 @@ def visit_warm(
     asks: Sequence[Ask],
     curation: Curation = UNCURATED,
 ) -> Visit:
-    """Run a method in a guest of the parent that suits it, and once more where that parent dies meanwhile.
+    """Run a method in a guest of the parent that suits it, and again where that parent dies or the guest is killed.
 
-    A parent may die by the machine's fault. One that dies under the same method again was killed by it: ``failed``.
-    Raises GuestLost where no parent starts.
+    Either may be the machine's fault, or somebody's. What happens each of ``TRIES`` times is the method's doing: one
+    whose parent dies has ``failed``, one that is killed is ``out-of-memory``. Raises GuestLost where no parent starts.
     """
-    for _ in range(2):
+    for left in reversed(range(TRIES)):
         gpus, curated = budget.device == "cuda", _needs_custody(curation)
         parent = parents.get(preload, budget.cpus, python, gpus=gpus)
         other = parents.get(("torch", *CURATED), budget.cpus, gpus=gpus, custodian=True) if curated else None
         try:
-            return visit(parent, file, name, parameters, budget, asks, curation, other)
+            seen = visit(parent, file, name, parameters, budget, asks, curation, other)
         except GuestLost:
             for each in (parent, other):
                 parents.drop(each)
+        else:
+            if not (seen.killed and left):
+                return seen
     return Visit(
         "failed",
-        "the process that started it died while it ran, twice: a method must leave processes alone "
+        f"the process that started it died while it ran, {TRIES} times: a method must leave processes alone "
         "that it did not start",
     )
 
@@ -193,10 +201,11 @@ class _Meter:
                 result.found = dict(self._custody.examine(self._model(asks[-1]), self._curation.examined))
         except VisitError as ended:
             result.status, result.reason = ended.args
+            result.killed = isinstance(ended, KilledError)
             if self._verb:
                 self._phase(watch.end().cpu + (self._holder.cpu if self._holder else 0.0))
         else:
-            result.parameters = _state(watch)
+            result.parameters, result.killed = _state(watch)
             watch.finish()
 
     def _begin(self, time_limit: float) -> bool:
@@ -364,11 +373,11 @@ def _mechanism(
     return Mechanism(kind, float(noise_multiplier), float(sample_rate), steps, sampling, unit)
 
 
-def _state(watch: Watch) -> int | None:
-    """Ask how many numbers the fitted method holds; None where the guest cannot tell."""
+def _state(watch: Watch) -> tuple[int | None, bool]:
+    """Ask how many numbers the fitted method holds; None where the guest cannot tell. And whether it was killed."""
     try:
         watch.say(guest.STATE)
         counted = json.loads(watch.frame(guest.STATE))
-    except (VisitError, ValueError):
-        return None
-    return counted if type(counted) is int and counted >= 0 else None
+    except (VisitError, ValueError) as error:
+        return None, isinstance(error, KilledError)
+    return (counted if type(counted) is int and counted >= 0 else None), False

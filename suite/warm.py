@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from fourfold.suite import guest, sandbox
+from fourfold.suite import guest, leftovers, sandbox
 from fourfold.suite.pack import CURATED
 
 PRELOADED = frozenset(
@@ -51,13 +51,14 @@ class Parent:
 
     def __init__(self, python: str, preload: Sequence[str], threads: int, gpus: bool = False) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        self._folder = tempfile.TemporaryDirectory(prefix="fourfold-", ignore_cleanup_errors=True)
+        self._kept = contextlib.ExitStack()
+        self._folder = self._kept.enter_context(leftovers.folder("fourfold-parent-"))
         devices = "gpus" if gpus else "none"
         self._control, theirs = socket.socketpair()
         with theirs:
             # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
             self._process = subprocess.Popen(
-                [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), self._folder.name, devices,
+                [python, "-s", "-P", "-m", "fourfold.suite.guest", str(theirs.fileno()), str(self._folder), devices,
                  *preload],
                 pass_fds=[theirs.fileno()],
                 env=sandbox.environment(threads),
@@ -100,7 +101,7 @@ class Parent:
         """Wait until the guest, and all it started, are gone; what it left in its folder goes too."""
         reaped = Reaped(*guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK)))
         if self.confinement == sandbox.LEVELS[0]:
-            for left in os.scandir(self._folder.name):
+            for left in os.scandir(self._folder):
                 shutil.rmtree(left, ignore_errors=True)
         return reaped
 
@@ -140,7 +141,7 @@ class Parent:
             self._process.kill()
             self._process.wait()
         self._said.close()
-        self._folder.cleanup()
+        self._kept.close()
 
 
 class Parents:

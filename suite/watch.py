@@ -26,7 +26,8 @@ _LIMITS = {
     guest.EVIDENCE: 1 << 30, guest.CALL: 1 << 29,
 }
 _LOOK = 0.1  # Seconds between two looks at the guest's memory.
-_GRACE = 1.0  # Seconds for a guest that is done, or has closed its pipe, to end by itself.
+_GRACE = 1.0  # Seconds for a guest that is done to end by itself.
+_CLOSED = 3.0  # Seconds for one that has closed its pipe: how it ends says why, and a busy machine takes its time.
 _PIPE = 1 << 20
 _NAMES = {guest.ANSWER: "answer", guest.LEDGER: "ledger", guest.ERROR: "error", guest.STATE: "count"}
 _HANDS_OFF = "leave descriptors alone that the method did not open"
@@ -39,6 +40,10 @@ class VisitError(Exception):
 
 class FaultError(VisitError):
     """The method raised in an ask, and the guest stands ready for the next."""
+
+
+class KilledError(VisitError):
+    """The guest was ended by SIGKILL, and not by the suite: by the system, by somebody, or by itself."""
 
 
 class Watch:
@@ -112,7 +117,7 @@ class Watch:
                 if (body := boundary.taken(self._incoming, length)) is not None:
                     return tag, self._checked(tag, body)
             if self._reaped:
-                raise VisitError(*_silent(self._reaped.status))
+                raise _silent(self._reaped.status)
             self._turn()
 
     def _checked(self, tag: bytes, body: bytes) -> bytes:
@@ -177,7 +182,7 @@ class Watch:
         if not data:
             self._closed = True
             self._selector.unregister(self._answers)
-            self._deadline = min(self._deadline, time.monotonic() + _GRACE)
+            self._deadline = min(self._deadline, time.monotonic() + _CLOSED)
         return bool(data)
 
     def _look(self) -> None:
@@ -252,14 +257,16 @@ def _failure(body: bytes) -> tuple[str, str]:
     return "failed", f"{kind}: {text}{place}"
 
 
-def _silent(code: int) -> tuple[str, str]:
+def _silent(code: int) -> VisitError:
     """Name the way a guest ended that said nothing, from its exit code."""
     if code == -signal.SIGKILL:
-        return "out-of-memory", "it was killed by SIGKILL, as the system does when memory runs out; use less"
+        reason = "it was killed by SIGKILL, as the system does when memory runs out; use less"
+        return KilledError("out-of-memory", reason)
     if code < 0:
         name = signal.Signals(-code).name
-        return "failed", f"it was ended by {name} before it had answered; run it by itself to find out where"
-    return "failed", f"it left with exit code {code} before it had answered; let fit and predict return"
+        reason = f"it was ended by {name} before it had answered; run it by itself to find out where"
+        return VisitError("failed", reason)
+    return VisitError("failed", f"it left with exit code {code} before it had answered; let fit and predict return")
 
 
 class Log:

@@ -3,6 +3,7 @@
 ``python -m fourfold.suite.worker FD`` scores the jobs that come over the socket FD until the socket closes.
 """
 
+import contextlib
 import os
 import queue
 import shutil
@@ -51,7 +52,7 @@ class Worker:
         """Score one cell. What fails in a task's own code is a result as well, ``lost``: it would fail again.
 
         Raises GuestLost where a guest's parent died; UnknownName, ImportError or UnfitError where the task is not to be
-        had here; and what loading raises.
+        had here, or there is no room for temporary files; and what loading raises.
         """
         task = registry.task(job.cell.task)
         if task.version != job.cell.task_version:
@@ -63,6 +64,7 @@ class Worker:
         except (GuestLost, UnfitError):
             raise
         except Exception as error:
+            _see_to_room()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
             return lost(job.cell, "not the method but the suite or the task failed; please tell the task's author: "
@@ -85,6 +87,16 @@ class Worker:
 
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._evaluator.__exit__(*error)
+
+
+def _see_to_room() -> None:
+    """Raise UnfitError where this machine takes no temporary files: whatever failed then is nobody's fault."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(1 << 20))
+    except OSError as error:
+        raise UnfitError(f"{tempfile.gettempdir()} takes no temporary files: {error.strerror}; make room there, or set "
+                         "TMPDIR to a folder that has it, and run the same command again") from error
 
 
 def loader(cache: Path) -> Callable[[str, str], Any]:
@@ -130,8 +142,10 @@ def _receive(link: Connection, jobs: "queue.SimpleQueue[Job]", folder: Path) -> 
 
 
 def _leave(folder: Path) -> NoReturn:
-    """End this process at once, whatever it does: its guests end with it."""
+    """End this process at once, whatever it does: its guests end with it. The last one leaves no folder behind."""
     shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # Others have theirs in it, or the campaign has removed it.
+        folder.parent.rmdir()
     os._exit(0)
 
 
