@@ -116,7 +116,9 @@ class File:
             if not 0 < size <= LARGEST:
                 return None, f"its pixels would take {size:,} bytes, where {LARGEST:,} are read"
             return np.asarray(pixel_array(found)).reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # A decoder that is written in Rust panics by what is no Exception.
             return None, f"its pixels cannot be decoded: {type(error).__name__}: {error}"[:300]
 
 
