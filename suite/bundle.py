@@ -76,7 +76,9 @@ def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] 
 def read_file(path: Path, **options: Any) -> pa.Table:
     """Read a Parquet file, every page held against its checksum. Raises ForeignError, FileNotFoundError."""
     with _sound(path):
-        return pq.read_table(path, page_checksum_verification=True, **options)
+        table = pq.read_table(path, page_checksum_verification=True, **options)
+        table.validate(full=True)
+        return table
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -91,7 +93,7 @@ def _sound(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ForeignError(f"{path.name} is no whole Parquet file ({error})") from error
 
 

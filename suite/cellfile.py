@@ -37,6 +37,8 @@ IDENTITY = SCHEMA.names[:9]
 OPTIONAL = frozenset({"value", "low", "high", "replicates", "exhibit"})
 """The columns that may be null."""
 
+MOST = 1 << 20
+"""Rows that a cell may have."""
 FOOTER = b"fourfold"
 _MAGIC = b"PAR1"
 
@@ -100,12 +102,17 @@ def decode(data: bytes, cell: str, columns: Sequence[str] | None = None) -> tupl
         provenance, claimed = _claim(file.metadata)
         if claimed != cell:
             raise ForeignError(f"its content is cell {claimed[:12]}, not the one its name says")
+        if file.metadata.num_rows > MOST:
+            raise ForeignError(f"it has {file.metadata.num_rows:,} rows, where a cell has {MOST:,} at most")
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
             raise ForeignError("two of its columns have one name")
+        if missing := [name for name in IDENTITY if name not in names]:
+            raise ForeignError(f"it has no column {missing[0]!r}, so that nobody knows which cell it is")
         wanted = None if columns is None else [name for name in {"cell": 0, **dict.fromkeys(columns)} if name in names]
         table = align(file.read(columns=wanted, use_threads=False))
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)  # That text is UTF-8, for one, nobody has looked at before.
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ForeignError(f"not a whole Parquet file ({_first_line(error)})") from error
     if table["cell"].unique().to_pylist() != [cell]:
         raise ForeignError("its rows are of another cell than its name")
@@ -118,7 +125,7 @@ def provenance_of(path: Path, cell: str) -> str:
         provenance, claimed = _claim(pq.read_metadata(path))
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ForeignError(f"not a whole Parquet file ({_first_line(error)})") from error
     if claimed != cell:
         raise ForeignError(f"its content is cell {claimed[:12]}, not the one its name says")
@@ -145,7 +152,7 @@ def _claim(metadata: pq.FileMetaData) -> tuple[str, str]:
     try:
         provenance = json.loads(text)
         return text.decode(), str(provenance["cell"])
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, RecursionError):
         raise ForeignError("a Parquet file, but not one that fourfold wrote") from None
 
 

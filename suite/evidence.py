@@ -21,6 +21,8 @@ EMPTY = 2
 """The releases after them that a rehearsal makes over empty batches: they are noise alone."""
 NUMBERS = 1 << 26
 """The most numbers of releases that are kept. Where all fit, a fit can be rehearsed to its end."""
+RELEASES = 1 << 20
+"""The most releases that are kept."""
 
 
 class Rehearsed(BaseException):
@@ -121,7 +123,8 @@ class Evidence:
 
     def _keep(self, noisy: npt.NDArray[np.float32], place: int) -> None:
         """Keep a release while there is room; the first ones always."""
-        if place >= COMPARED + EMPTY and (not self._whole or self._kept + len(noisy) > NUMBERS or self._rehearsal):
+        full = len(self._releases) >= RELEASES or self._kept + len(noisy) > NUMBERS
+        if place >= COMPARED + EMPTY and (not self._whole or full or self._rehearsal):
             self._whole = False
             return
         self._kept += len(noisy)

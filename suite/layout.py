@@ -95,7 +95,7 @@ def scan_compacted(root: Path) -> Listing:
             if not (ends_whole(folder / "rows.parquet") and ends_whole(folder / "cells.parquet")):
                 raise ForeignError("not a whole pair of rows.parquet and cells.parquet")
             members(folder)
-        except (ForeignError, pa.ArrowException, OSError) as error:
+        except (ForeignError, pa.ArrowException, OSError, ValueError, KeyError) as error:
             if not folder.exists():  # a compaction has just put another in its place, which the listing may not show
                 return scan_compacted(root)
             listing.skipped.append(Skipped(folder, str(error)))

@@ -15,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtr, chdtrc, kolmogorov, ndtr
 
-from fourfold.suite.evidence import COMPARED, Rehearsal
+from fourfold.suite.evidence import COMPARED, RELEASES, Rehearsal
 from fourfold.suite.method import Mechanism
+from fourfold.suite.metrics import accountant
 
 CHECKS = ("ledger", "sensitivity", "noise", "sampler", "chain")
 LEVEL = 1e-6
 """How often a statistical test may fail an honest method."""
 ROUNDING = 1e-5
 """What single precision may move a sum by, in clips times the square root of its batch's size."""
+LEDGER = 1 << 20
+"""The most letters of a ledger."""
 ANSWERS = 256
 """The first queries, which a rehearsal to the end answers again, beside that about the witness."""
 
@@ -71,6 +74,8 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
     """The notes in what a curator sent. Raises ValueError for what is none: a guest may have written it."""
     try:
         lengths, facts = fields["lengths"], fields["facts"].astype(np.float64)
+        if len(lengths) > RELEASES or np.any(lengths < 0) or lengths.sum() != len(fields["releases"]):
+            raise ValueError("its releases are not as long as it says, or too many")
         ends = np.cumsum(lengths)
         kept = np.split(fields["releases"].astype(np.float32), ends[:-1])
         sums = np.split(fields["sums"].astype(np.float32), ends[: len(facts)][:-1])
@@ -80,7 +85,7 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
             counts=fields["counts"].astype(np.int64), drawn=fields["sizes"].astype(np.int64),
             rates=fields["rates"].astype(np.float64), scores=fields["scores"].astype(np.float64),
             summed=fields["summed"].astype(np.int64), given=int(fields["given"][0]), whole=bool(fields["whole"][0]),
-            ledger=[Mechanism(*each) for each in json.loads(fields["ledger"])],
+            ledger=_ledger(fields["ledger"]),
         )
         sound = (
             all(len(a) == len(b) for a, b in zip(notes.sums, notes.kept, strict=False))
@@ -90,11 +95,19 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
             and len(notes.drawn) == len(notes.rates)
             and all(np.isfinite(each).all() for each in (*notes.sums, *notes.kept, notes.scores, facts))
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"the curator's notes are none: {error!r}") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"the curator's notes are none: {error!r:.200}") from error
     if not sound:
         raise ValueError("the curator's notes contradict themselves")
     return notes
+
+
+def _ledger(text: str) -> list[Mechanism]:
+    if len(text) > LEDGER:
+        raise ValueError(f"a ledger of {len(text):,} letters")
+    found = [Mechanism(*each) for each in json.loads(text)]
+    accountant.check_entries(found)
+    return found
 
 
 def rehearsal(notes: Notes, members: npt.NDArray[np.int64] = _NONE) -> Rehearsal | None:

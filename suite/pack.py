@@ -30,7 +30,8 @@ _DECLARATIONS: Mapping[str, tuple[type, ...]] = {
     "gpus": (int, float),
     "memory": (int, float),
 }
-
+_LONGEST = 200
+"""Letters of the names in a manifest."""
 
 CURATED = ("opacus.accountants", "scipy.special", "torch.export._trace")
 """What a curator imports beyond torch: the accountant, and what writes graphs."""
@@ -130,7 +131,10 @@ def _siblings(path: Path, package: str) -> dict[str, bytes]:
 def load(archive: bytes) -> Pack:
     """Read back what ``Pack.archive`` wrote. Raises PackError for anything else, whatever it was made to be."""
     manifest, files = packfiles.read_archive(archive)
-    pack = _described(files, str(manifest.get("class", "")), str(manifest.get("name", "")), "the archive")
+    klass, name = (manifest.get(each, "") for each in ("class", "name"))
+    if not all(isinstance(each, str) and len(each) <= _LONGEST for each in (klass, name)):
+        raise PackError(f"the archive names its class, or itself, by no text of at most {_LONGEST} letters")
+    pack = _described(files, klass, name, "the archive")
     if manifest.get("digest") != pack.digest:
         raise PackError("the archive is not what its manifest says: its files have another digest; pack it again")
     return pack
@@ -160,7 +164,7 @@ def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, as
             tree = ast.parse(data)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise PackError(f"{name} of {where} is not Python: {error}") from error
-        found += [(name, node, tree) for node in tree.body if isinstance(node, ast.ClassDef) and _is_method(node, tree)]
+        found += [(name, node, tree) for node in _methods(tree)]
     names = [node.name for _, node, _ in found]
     chosen = [each for each in found if each[1].name == klass] if klass else found
     if klass and not chosen:
@@ -177,43 +181,65 @@ def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, as
     return chosen[0]
 
 
-def _is_method(node: ast.ClassDef, tree: ast.Module) -> bool:
-    return not node.name.startswith("_") and _inherits(node, tree)
+def _parents(tree: ast.Module) -> dict[ast.ClassDef, list[ast.ClassDef]]:
+    """Of each class at a file's top, those of the same file, above it, that it inherits from, in its own order."""
+    found, known = dict[ast.ClassDef, list[ast.ClassDef]](), dict[str, ast.ClassDef]()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            names = (base.id for base in node.bases if isinstance(base, ast.Name))
+            found[node] = [known[name] for name in names if name in known]
+            known[node.name] = node
+    return found
 
 
-def _inherits(node: ast.ClassDef, tree: ast.Module) -> bool:
-    direct = any("Method" in (getattr(base, "id", ""), getattr(base, "attr", "")) for base in node.bases)
-    return direct or any(_inherits(base, tree) for base in _bases(node, tree))
+def _methods(tree: ast.Module) -> list[ast.ClassDef]:
+    """The classes that subclass Method, be it by another class of the file, and are not hidden."""
+    found = set[ast.ClassDef]()
+    for node, parents in _parents(tree).items():
+        direct = any("Method" in (getattr(base, "id", ""), getattr(base, "attr", "")) for base in node.bases)
+        if direct or not found.isdisjoint(parents):
+            found.add(node)
+    return [node for node in tree.body if node in found and not node.name.startswith("_")]
 
 
-def _bases(node: ast.ClassDef, tree: ast.Module) -> list[ast.ClassDef]:
-    """The classes of the same file, above it, that a class inherits from, the nearest in its resolution order last."""
-    above = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef) and each.lineno < node.lineno}
-    return [above[base.id] for base in reversed(node.bases) if isinstance(base, ast.Name) and base.id in above]
+def _lineage(node: ast.ClassDef, tree: ast.Module) -> list[ast.ClassDef]:
+    """A class after all that it inherits from in its file, each once, what prevails later. A loop: it may be deep."""
+    parents, done, waiting = _parents(tree), dict[ast.ClassDef, None](), [node]
+    while waiting:
+        if missing := [each for each in parents[waiting[-1]] if each not in done]:
+            waiting.append(missing[-1])
+        else:
+            done[waiting.pop()] = None
+    return list(done)
 
 
 def _attributes(node: ast.ClassDef, tree: ast.Module, where: str) -> tuple[dict[str, Any], dict[str, Value]]:
     """The declarations and parameters of a class, those of its bases in the same file beneath its own."""
     declared: dict[str, Any] = {}
     parameters: dict[str, Value] = {}
-    for base in _bases(node, tree):
-        inherited = _attributes(base, tree, where)
-        declared |= inherited[0]
-        parameters |= inherited[1]
-    for line in node.body:
-        if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
-            name, value, annotation = line.targets[0].id, line.value, None
-        elif isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
-            name, value, annotation = line.target.id, line.value, line.annotation
-        else:
-            continue
-        if name.startswith("_"):
-            continue
-        plain = annotation is None or "ClassVar" in ast.dump(annotation) or name in _DECLARATIONS
-        parameter = name in parameters or not plain
-        literal = _literal(value, name, parameter, f"{where}:{line.lineno}: {node.name}.{name}")
-        (parameters if parameter else declared)[name] = literal
+    for klass in _lineage(node, tree):
+        for line in klass.body:
+            if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
+                name, value, annotation = line.targets[0].id, line.value, None
+            elif isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
+                name, value, annotation = line.target.id, line.value, line.annotation
+            else:
+                continue
+            if name.startswith("_"):
+                continue
+            parameter = name in parameters or not (_of_class(annotation) or name in _DECLARATIONS)
+            literal = _literal(value, name, parameter, f"{where}:{line.lineno}: {klass.name}.{name}")
+            (parameters if parameter else declared)[name] = literal
     return declared, parameters
+
+
+def _of_class(annotation: ast.expr | None) -> bool:
+    """Whether an attribute is none of an instance's: it bears no annotation, or ClassVar, be it as text."""
+    if annotation is None:
+        return True
+    words = (getattr(part, "id", "") or getattr(part, "attr", "") or getattr(part, "value", "")
+             for part in ast.walk(annotation))
+    return any("ClassVar" in word for word in words if isinstance(word, str))
 
 
 def _literal(value: ast.expr, name: str, parameter: bool, where: str) -> Any:

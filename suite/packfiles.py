@@ -3,9 +3,11 @@
 import contextlib
 import difflib
 import io
+import itertools
 import json
 import os
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -18,6 +20,10 @@ LARGEST = 64 << 20
 MOST = 1000
 """Files that a submission may have."""
 _MANIFEST = "manifest.json"
+_LONGEST = 1000
+"""Bytes of a file's path."""
+_END = struct.Struct("<4s4xHHIIH")
+"""How a zip ends that is not in parts and bears no comment: its files, once more, and the size of their list."""
 
 
 class PackError(ValueError):
@@ -33,7 +39,7 @@ def read(path: Path) -> dict[str, bytes]:
         if path.is_file():
             paths = {path.name: path}
         elif path.is_dir():
-            paths = dict(_walk(path))
+            paths = dict(itertools.islice(_walk(path), MOST + 1))
         else:
             raise PackError(_nothing_at(path))
         _check_size(sum(each.stat().st_size for each in paths.values()), len(paths), str(path))
@@ -43,15 +49,17 @@ def read(path: Path) -> dict[str, bytes]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if any(part.startswith(".") or part == "__pycache__" for part in parts):
-            continue
-        mode = path.lstat().st_mode
-        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-            raise PackError(f"{path} is a link, or no file: put what it stands for in its place, or hide it (.name)")
-        if stat.S_ISREG(mode):
-            yield PurePosixPath(*parts).as_posix(), path
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "__pycache__")
+        for each in sorted([*folders, *(name for name in names if not name.startswith("."))]):
+            path = Path(parent, each)
+            mode = path.lstat().st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+                raise PackError(f"{path} is a link, or no file: put what it stands for there, or hide it (.name)")
+            if stat.S_ISREG(mode):
+                name = path.relative_to(folder).as_posix()
+                _check_name(name)
+                yield name, path
 
 
 def _check_size(size: int, count: int, where: str) -> None:
@@ -124,6 +132,7 @@ def read_archive(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     Raises PackError for what is not one: broken, larger inside than allowed, names that lead elsewhere, links, twins.
     """
     _check_size(len(data) // 2, 0, "the archive")
+    _check_list(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -138,6 +147,16 @@ def read_archive(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     if not isinstance(manifest, dict):
         raise PackError(f"not the archive of a submission: it has no {_MANIFEST}; make one with `fourfold submit`")
     return manifest, {name.removeprefix("files/"): content for name, content in contents.items()}
+
+
+def _check_list(data: bytes) -> None:
+    """Refuse a list of more files than may be, before anybody reads it: what a zip says of a file takes a kilobyte."""
+    mark, _, count, size, _, comment = _END.unpack(data[-_END.size :].rjust(_END.size, b"\0"))
+    if mark != b"PK\5\6" or comment:
+        raise PackError("not the archive of a submission: no zip ends so; make one with `fourfold submit`")
+    _check_size(0, count - 1, "the archive")
+    if size > (MOST + 1) * (_LONGEST + 100):
+        raise PackError(f"the archive lists its files in {size:,} bytes; make one with `fourfold submit`")
 
 
 def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -171,4 +190,10 @@ def _check_name(name: str) -> None:
     path = PurePosixPath(name)
     plain = name == path.as_posix() and not path.is_absolute() and ".." not in path.parts and name != "."
     if not plain or any(letter in name for letter in "\\:\0"):
-        raise PackError(f"{name!r} is no path of a file within a submission")
+        raise PackError(f"{name[:_LONGEST]!r} is no path of a file within a submission")
+    try:
+        size, largest = len(name.encode()), max(len(part.encode()) for part in path.parts)
+    except UnicodeEncodeError as error:
+        raise PackError(f"{name!r} is no text that all systems share: rename that file") from error
+    if size > _LONGEST or largest > 255:
+        raise PackError(f"{name[:_LONGEST]!r}... is longer than a file's path can be everywhere: shorten it")

@@ -355,7 +355,7 @@ def mechanisms(body: bytes) -> list[Mechanism]:
     """Read a ledger, as the guest's ``_mechanisms`` writes it; ends the visit for what is not one."""
     try:
         return [_mechanism(*each) for each in json.loads(body)]
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise VisitError("invalid-output", f"the ledger is not one: {error}; use self.ledger's own methods") from error
 
 

@@ -42,7 +42,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
     path = path or DEFAULT
     try:
         given = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(f"{path} cannot be read: {reason}", context) from error
     known = _known()

@@ -20,6 +20,7 @@ History = tuple[tuple[float, float, int], ...]
 
 KINDS = ("gaussian", "laplace")
 SAMPLINGS = ("poisson", "shuffle", "full")
+UNITS = ("record", "user")
 
 PRV_ERROR = 0.01
 """What Opacus' PRV accountant adds to its estimate of epsilon to make it an upper bound."""
@@ -328,20 +329,23 @@ def _check_ledger(mechanisms: Sequence[Mechanism], delta: float) -> None:
     """Raises ValueError for a delta outside (0, 1), or as ``_check`` for an entry."""
     if not 0 < delta < 1:
         raise ValueError(f"delta lies in (0, 1), got {delta}")
+    check_entries(mechanisms)
+
+
+def check_entries(mechanisms: Sequence[Mechanism]) -> None:
+    """Raises ValueError, naming the entry of a ledger and the field, where that is no mechanism: anybody wrote it."""
     for position, mechanism in enumerate(mechanisms):
         _check(position, mechanism)
 
 
 def _check(position: int, mechanism: Mechanism) -> None:
-    """Raises ValueError, naming the entry of the ledger and the field, where that is no mechanism."""
-
     def demand(holds: bool, field: str, wanted: str) -> None:
         if not holds:
-            raise ValueError(f"ledger[{position}].{field} must be {wanted}, got {getattr(mechanism, field)!r}")
+            raise ValueError(f"ledger[{position}].{field} must be {wanted}, got {getattr(mechanism, field)!r:.100}")
 
-    for field, names in (("kind", KINDS), ("sampling", SAMPLINGS)):
+    for field, names in (("kind", KINDS), ("sampling", SAMPLINGS), ("unit", UNITS)):
         name = getattr(mechanism, field)
-        near = get_close_matches(str(name), names, 1)
+        near = get_close_matches(str(name)[:100], names, 1)
         demand(name in names, field, f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else ""))
     noise, rate, steps = mechanism.noise_multiplier, mechanism.sample_rate, mechanism.steps
     demand(_is(noise, Real) and math.isfinite(noise) and noise > 0, "noise_multiplier", "a finite number above 0")

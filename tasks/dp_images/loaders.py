@@ -125,15 +125,18 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Bytes:
 
     Raises ValueError where it is not one of this shape, OSError, EOFError or zlib.error where gzip finds it damaged.
     """
-    raw = gzip.decompress(path.read_bytes())
-    head = 4 + 4 * len(shape)
+    head, size = 4 + 4 * len(shape), int(np.prod(shape))
+    with gzip.open(path) as stream:
+        raw = stream.read(head + size + 1)
     if raw[:4] != bytes([0, 0, 8, len(shape)]) or len(raw) < head:
         raise ValueError(f"it is no IDX file of bytes in {len(shape)} dimensions")
     sizes = tuple(int(size) for size in np.frombuffer(raw, ">u4", len(shape), 4))
     if sizes != shape:
         raise ValueError(f"it holds {sizes} values instead of {shape}")
-    if len(raw) != head + int(np.prod(shape)):
-        raise ValueError(f"it has {len(raw) - head:,} bytes of values instead of {int(np.prod(shape)):,}")
+    if len(raw) > head + size:
+        raise ValueError(f"it has more than {size:,} bytes of values")
+    if len(raw) < head + size:
+        raise ValueError(f"it has {len(raw) - head:,} bytes of values instead of {size:,}")
     return np.frombuffer(raw, np.uint8, offset=head).reshape(shape)
 
 

@@ -1,6 +1,7 @@
 """Files of head-counts as ``Vintages``: checked for what they should be, then laid out as series over periods."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ LATE = ("black_car", "livery", "lux_limo")
 VINTAGES = {"2022-05": "2022-03", "2025-05": "2025-03"}
 """When the monthly report was copied, and the last month that was in it."""
 OCCUPATIONS = {"truck": "truck", "bus": "bus", "taxi_other": "taxi"}
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 AREAS, YEARS = 52, tuple(str(year) for year in range(2005, 2019))
 GROUPED_BY = "2013"
 """The year by whose shares and incomes states are grouped in terciles."""
@@ -90,6 +92,8 @@ def read_tlc(path: Path, last: str) -> "pd.DataFrame":
     frame = _columns(frame, list(columns)).rename(columns=columns)
     if unknown := set(frame["class"]) - set(CLASSES):
         raise ValueError(f"{sorted(map(str, unknown))[0]} is no licence class it should have")
+    if strange := [period for period in frame["period"] if not _MONTH.fullmatch(str(period))]:
+        raise ValueError(f"{strange[0]!r:.50} is no month, such as 2022-03")
     if (found := frame["period"].max()) != last:
         raise ValueError(f"it is another vintage: its last month is {found}, not {last}")
     numbers = {name: pd.to_numeric(frame[name].str.strip().str.replace(",", "")) for name in list(columns.values())[2:]}

@@ -143,13 +143,16 @@ def convert_acs(arrived: Path, made: Path) -> None:
 
 def check_gmsc(path: Path) -> str:
     """What is wrong with a downloaded ``cs-training.csv``, or ''."""
+    n = 0
     with path.open(newline="", encoding="utf-8", errors="replace") as stream:
         rows = csv.reader(stream)
-        if tuple(next(rows, ())) != GMSC_COLUMNS:
-            return "its columns are not those of cs-training.csv"
-        n = 0
-        for row in rows:
-            n += 1
-            if len(row) != len(GMSC_COLUMNS):
-                return f"row {n} has {len(row)} fields instead of {len(GMSC_COLUMNS)}"
+        try:
+            if tuple(next(rows, ())) != GMSC_COLUMNS:
+                return "its columns are not those of cs-training.csv"
+            for row in rows:
+                n += 1
+                if len(row) != len(GMSC_COLUMNS):
+                    return f"row {n} has {len(row)} fields instead of {len(GMSC_COLUMNS)}"
+        except csv.Error as error:
+            return f"after row {n} it is no CSV file ({error})"
     return "" if n == GMSC_ROWS else f"it has {n:,} rows instead of {GMSC_ROWS:,}"

@@ -1,0 +1,83 @@
+"""What fuzzing, or reading for it, once found: each input broke its parser's promise, and does no more."""
+
+import gzip
+import io
+import json
+import zipfile
+
+import pyarrow as pa
+import pytest
+import seeds
+from targets import TARGETS
+
+from fourfold.suite import cellfile
+
+
+def _archive(name: str = "method.py", **manifest: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("manifest.json", json.dumps(manifest))
+        made.writestr(f"files/{name}", seeds.ONE)
+    return buffer.getvalue()
+
+
+def _listing_a_million() -> bytes:
+    """A zip of one file that lists it a million times."""
+    whole = _archive()
+    start = whole.index(b"PK\1\2")
+    listed = whole[start : whole.index(b"PK\5\6")] * 500_000
+    end = bytearray(whole[whole.index(b"PK\5\6") :])
+    end[12:16] = len(listed).to_bytes(4, "little")
+    return whole[:start] + listed + end
+
+
+def _without_a_dataset() -> bytes:
+    table = cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL)).drop_columns(["dataset"])
+    return seeds._plain(table, {"fourfold": json.dumps({"cell": seeds.CELL, "status": "ok"})})
+
+
+def _cut_runs() -> bytes:
+    """An image whose run-length encoding lacks its first byte: a decoder then counts on beyond its rows."""
+    data = seeds.dicoms()[5]
+    at = data.rindex(b"\xfe\xff\x00\xe0") + 72
+    return data[:at] + data[at + 1 :]
+
+
+def _noted(**changes: object) -> bytes:
+    return json.dumps(json.loads(seeds.notes()[0]) | changes).encode()
+
+
+CLASSES = "from fourfold.suite import Method\nclass A0{first}:\n    task = 'toy'\n" + "".join(
+    f"class A{i}(A{i - 1}, A{i - 1}):\n    pass\n" for i in range(1, 3000)
+)
+FOUND = {
+    "classes that inherit from each other twice over and over": ("source", CLASSES.format(first="").encode()),
+    "methods that inherit from each other for ever": ("source", CLASSES.format(first="(Method)").encode()),
+    "an annotation as deep as the parser lets it be": ("source", seeds.ONE + b"    x: " + b"a." * 2500 + b"a = 1\n"),
+    "a name that no file can have": ("archive", _archive("x" * 300 + ".py")),
+    "a class whose name has a million letters": ("archive", _archive(**{"class": "A" * 10**6})),
+    "a list of a million files": ("archive", _listing_a_million()),
+    "a list in a list in a list": ("settings", b"dataset = " + b"[" * 5000 + b"]" * 5000),
+    "a setting that is no UTF-8": ("settings", b"dataset = '\xff'"),
+    "no dataset in a cell": ("results", _without_a_dataset()),
+    "releases of negative length": ("evidence", _noted(lengths=[-2, 2, 6])),
+    "a ledger of texts": ("evidence", _noted(ledger='[["gaussian", "2", 0.3, "3", "poisson"]]')),
+    "a ledger of lists": ("evidence", _noted(ledger='[["gaussian", 2, 0.3, 3, "poisson", ["record"]]]')),
+    "a ledger in a ledger in a ledger": ("evidence", _noted(ledger="[" * 10**5)),
+    "noise of a number too large": ("ledger", b'[["gaussian", 1' + b"0" * 400 + b', 1, 1, "full"]]'),
+    "runs that end too early": ("dicom", _cut_runs()),
+    "four gigabytes in four megabytes": ("digits", gzip.compress(bytes(1 << 26), 1) * 64),
+    "months that are none": ("drivers", seeds.monthly().replace(b"2022-02", b"2022-xx")),
+    "a field of a CSV file that is too long": ("give_me_some_credit", seeds.give_me_some_credit()[0] + b"x" * 200_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_is_mended(found: str) -> None:
+    name, data = FOUND[found]
+    TARGETS[name].parse(data)
+
+
+def test_a_new_column_of_any_kind_is_kept() -> None:
+    table = cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL)).append_column("carbon", pa.array([{"a": 1}] * 3))
+    TARGETS["results"].parse(seeds._plain(table, {"fourfold": json.dumps({"cell": seeds.CELL, "status": "ok"})}))
