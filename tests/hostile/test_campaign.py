@@ -16,6 +16,8 @@ attack = pytest.mark.attack
 METHODS = Path(__file__).parent / "hostile_methods.py"
 CLASSES = ("Honest", "Patching", "Blaming", "Shouting", "Forging", "Remembering", "Murdering", "TwoFaced")
 FOURFOLD = (sys.executable, "-P", "-m", "fourfold.suite.cli")
+KEY = "0123456789abcdef" * 2
+"""Of a draw with half of its 40 canaries in. Nine of 150 draws had too few in, or out, for an audit to refute 1."""
 SCORED = "scores are computed in another process, from the answers"
 
 
@@ -52,7 +54,8 @@ def campaigns(toy: object, tmp_path_factory: pytest.TempPathFactory) -> Callable
             folder = tmp_path_factory.mktemp(level)
             chosen = [word for name in CLASSES for word in ("-m", f"{METHODS}:{name}")]
             how = "run -t toy --seed 0 --epsilon 1 --backend process --workers 1 --time-limit 120 --display plain"
-            ran = _ran((*how.split(), *chosen), folder, level)
+            (folder / "key").write_text(KEY)
+            ran = _ran((*how.split(), "--key", "key", *chosen), folder, level)
             rows = store.read(folder / "results").rows.to_pylist()
             made[level] = Campaign(ran.stdout + ran.stderr, folder, rows)
         return made[level]
