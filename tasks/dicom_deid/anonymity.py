@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from fourfold.suite.metrics.accuracy import auc
 from fourfold.tasks.dicom_deid.key import Instance, Key
-from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.residual import seen
+from fourfold.tasks.dicom_deid.reading import File, of_pixels
+from fourfold.tasks.dicom_deid.residual import grey
 
 QUASI_IDENTIFIERS = {
     "sex": "(0010,0040)", "age": "(0010,1010)", "modality": "(0008,0060)", "body part": "(0018,0015)",
@@ -68,12 +68,13 @@ def image_reidentification(instances: list[Instance], files: Mapping[str, File])
     return auc(same, alike) if any(same) and not all(same) else None
 
 
+@of_pixels
 def _thumbnail(file: File) -> npt.NDArray[np.float64] | None:
     """An image's first frame, SIDE x SIDE, with mean 0 and deviation 1; None where nothing is seen."""
-    images = seen(file)
-    if not images or not images[0].size or min(images[0].shape[1:]) < SIDE:
+    samples, _ = file.pixels
+    if samples is None or not samples.size or min(samples.shape[1:3]) < SIDE:
         return None
-    frame = images[0][0]
+    frame = grey(samples[:1])[0]
     rows, columns = (np.linspace(0, size, SIDE + 1).astype(int)[:-1] for size in frame.shape)
     blocks = np.add.reduceat(np.add.reduceat(frame, rows, axis=0), columns, axis=1)
     deviation = blocks.std()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from fourfold.suite.metrics import accuracy
 from fourfold.tasks.dicom_deid.pixels_kept import decoded
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import File, of_pixels
 
 SIDE = 64
 """Rows and columns of the image that the classifier sees."""
@@ -36,43 +37,83 @@ class Downstream:
     rows: npt.NDArray[np.int64]
 
 
-def downstream(
-    given: Sequence[File], written: Sequence[File | None], label: Sequence[str], patient: Sequence[int]
-) -> Downstream:
-    """Classify images by a model of the originals of other patients, in FOLDS folds of whole patients.
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Models of original images, each of those of other patients than it is asked about, in FOLDS folds of patients.
 
-    given, written: (m) files, in the same order; label: (m) what is to be told, such as the modality or the view, empty
-    where unknown; patient: (m) whose. Files without pixels are left out. An output that is missing, or of another size,
-    counts as the least likely of its class and the likeliest of each other.
+    given: (m) files; label: (m) what is to be told, such as the modality or the view, empty where unknown; patient: (m)
+    whose. Files without pixels are left out.
     """
-    from threadpoolctl import threadpool_limits
 
-    rows = [row for row, file in enumerate(given) if label[row] and file.pixels[0] is not None]
-    classes, code = np.unique([label[row] for row in rows], return_inverse=True)
-    whose = np.array([patient[row] for row in rows], dtype=np.int64)
-    old = np.array([features(given[row].pixels[0]) for row in rows]).reshape(-1, SIDE * SIDE)
-    new = [decoded(given[row], written[row]) for row in rows]
-    there = np.array([pixels is not None for pixels in new], dtype=bool)
-    seen = np.array([features(pixels) for pixels in new]).reshape(-1, SIDE * SIDE)
-    before, after = (np.full((len(rows), len(classes)), np.nan) for _ in range(2))
-    with threadpool_limits(1):  # Threads would add the same numbers in another order, and wait for each other.
+    given: Sequence[File]
+    label: Sequence[str]
+    patient: Sequence[int]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """The images, by their place among the files."""
+        return [row for row, file in enumerate(self.given) if self.label[row] and file.pixels[0] is not None]
+
+    @cached_property
+    def code(self) -> npt.NDArray[np.int64]:
+        """(images,) which of the labels each has."""
+        return np.asarray(np.unique([self.label[row] for row in self.rows], return_inverse=True)[1], np.int64)
+
+    @cached_property
+    def models(self) -> list[tuple[npt.NDArray[np.bool_], Any]]:
+        """Of each fold, which images it tests, (images,) bool, and the model of the others."""
+        whose = np.array([self.patient[row] for row in self.rows], dtype=np.int64)
+        images, found = self._images, []
         for fold in range(FOLDS):
             test = whose % FOLDS == fold
-            if not test.any() or len(set(code[~test])) < 2:
-                continue
-            model = _fitted(old[~test], code[~test])
-            before[np.ix_(test, model.classes_)] = model.predict_proba(old[test])
-            if (test & there).any():
-                after[np.ix_(test & there, model.classes_)] = model.predict_proba(seen[test & there])
-    tested = np.isfinite(before).all(axis=1)
-    return Downstream(
-        macro_auc(code[tested], before[tested]),
-        macro_auc(code[tested], after[tested]),
-        code[tested],
-        before[tested],
-        after[tested],
-        np.array(rows, dtype=np.int64)[tested],
-    )
+            if test.any() and len(set(self.code[~test])) > 1:
+                found.append((test, _fitted(images[~test], self.code[~test])))
+        return found
+
+    @cached_property
+    def before(self) -> Floats:
+        """(images, classes) probabilities that the originals are of each class; nan where no model tests them."""
+        return self._told(self._images, np.ones(len(self.rows), bool))
+
+    @property
+    def _images(self) -> Floats:
+        return np.array([_seen(self.given[row]) for row in self.rows]).reshape(-1, SIDE * SIDE)
+
+    def _told(self, images: Floats, there: npt.NDArray[np.bool_]) -> Floats:
+        from threadpoolctl import threadpool_limits
+
+        told = np.full((len(images), len(set(self.code.tolist()))), np.nan)
+        with threadpool_limits(1):  # Threads would add the same numbers in another order, and wait for each other.
+            for test, model in self.models:
+                if (test & there).any():
+                    told[np.ix_(test & there, model.classes_)] = model.predict_proba(images[test & there])
+        return told
+
+    def judged(self, written: Sequence[File | None]) -> Downstream:
+        """Classify what became of the images. written: (m) files or None, in the order of those given.
+
+        An output that is missing, or of another size, counts as the least likely of its class and the likeliest of each
+        other.
+        """
+        after = [written[row] for row in self.rows]
+        pixels = [decoded(self.given[row], file) for row, file in zip(self.rows, after, strict=True)]
+        there = np.array([each is not None for each in pixels], dtype=bool)
+        nothing = np.zeros(SIDE * SIDE)
+        images = np.array([_seen(file) if file and kept else nothing for file, kept in zip(after, there, strict=True)])
+        now, tested = self._told(images.reshape(-1, SIDE * SIDE), there), np.isfinite(self.before).all(axis=1)
+        return Downstream(
+            macro_auc(self.code[tested], self.before[tested]),
+            macro_auc(self.code[tested], now[tested]),
+            self.code[tested],
+            self.before[tested],
+            now[tested],
+            np.array(self.rows, dtype=np.int64)[tested],
+        )
+
+
+@of_pixels
+def _seen(file: File) -> Floats:
+    return features(file.pixels[0])
 
 
 def macro_auc(label: npt.NDArray[np.int64], p: Floats) -> float | None:

@@ -42,12 +42,15 @@ def membership(key: Key, answers: Mapping[str, File]) -> Floats:
     seen = _outputs(key, answers)
     if not key.roster or not seen:
         return np.zeros(len(key.roster))
-    rarity = Counter(word for person in key.roster for word in _words(person))
+    words = [_words(person) for person in key.roster]
+    numbers = [[bare(fold(number)) for number in person.numbers.values()] for person in key.roster]
+    rarity = Counter(word for own in words for word in own)
     rarity.update(word for each in seen for word in each.words & rarity.keys())
     scores = np.zeros((len(key.roster), len(seen)))
-    for at, person in enumerate(key.roster):
+    for at, (own, known) in enumerate(zip(words, numbers, strict=True)):
         for number, each in enumerate(seen):
-            scores[at, number] = _named(person, each, rarity, len(key.roster) + len(seen))
+            named = sum(log((len(key.roster) + len(seen)) / rarity[word]) for word in own & each.words)
+            scores[at, number] = named + NUMBER * sum(one in each.numbers for one in known)
     return np.asarray((scores + _described(key.roster, seen)).max(axis=1), float)
 
 
@@ -74,12 +77,6 @@ def _ratio(fits: npt.NDArray[np.bool_]) -> Floats:
     """(m,) log-likelihood ratio of an observation that fits these of the people."""
     share = np.clip(fits.mean(), 1 / len(fits), 1 - WRONG)
     return np.where(fits, np.log((1 - WRONG) / share), np.log(WRONG / (1 - share)))
-
-
-def _named(person: Person, seen: _Seen, rarity: Mapping[str, int], most: int) -> float:
-    """The part that names and numbers give."""
-    named = sum(log(most / rarity[word]) for word in _words(person) & seen.words)
-    return named + NUMBER * sum(bare(fold(number)) in seen.numbers for number in person.numbers.values())
 
 
 def _words(person: Person) -> frozenset[str]:

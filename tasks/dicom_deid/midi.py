@@ -19,7 +19,7 @@ import numpy.typing as npt
 from fourfold.tasks.dicom_deid.identifiers import FRAME, INSTANCE, PATIENT, SERIES, STUDY
 from fourfold.tasks.dicom_deid.key import Kept, Key, Mask, Planted
 from fourfold.tasks.dicom_deid.pixels_kept import boxes, contrast, grey, ring, stored
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import File, of_pixels
 from fourfold.tasks.dicom_deid.values import Index, first, index
 
 ACTIONS = (
@@ -250,6 +250,7 @@ def _signal(patch: npt.NDArray[Any], mask: Mask, around: npt.NDArray[np.bool_]) 
     return float(image.std()) if mask.glyphs.all() else abs(contrast(image, mask.glyphs, around))
 
 
+@of_pixels
 def _digest(file: File) -> str:
     data = stored(file)
     return md5(data, usedforsecurity=False).hexdigest() if data else ""

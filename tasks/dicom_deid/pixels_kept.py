@@ -46,6 +46,8 @@ def compared(given: File, written: File | None, masks: Sequence[Mask]) -> Compar
     Missing, undecodable or of another size, all is lost. What was given undecodable must have the same bytes.
     """
     before, _ = given.pixels
+    if before is not None and written is not None and written.given is given and written.same_pixels:
+        return SAME
     if before is None:
         return NOTHING if stored(given) is None else SAME if _same_bytes(given, written) else LOST
     after = decoded(given, written)
@@ -64,6 +66,8 @@ def compared(given: File, written: File | None, masks: Sequence[Mask]) -> Compar
 def decoded(given: File, written: File | None) -> npt.NDArray[Any] | None:
     """The samples of an output, if they can be decoded and have the size of the given ones, which have been."""
     before, _ = given.pixels
+    if written is not None and written.given is given and written.same_pixels:
+        return before
     if written is None or before is None or _size(written) != before.shape[:3]:
         return None  # Told by the header alone, so that no bomb is decoded to learn that it is too large.
     after, _ = written.pixels
@@ -78,6 +82,8 @@ def distractors_kept(given: File, written: File | None, masks: Sequence[Mask]) -
     before, after = given.pixels[0], decoded(given, written)
     if before is None or after is None:
         return np.full(len(masks), float(before is None and _same_bytes(given, written)))
+    if before is after:
+        return np.ones(len(masks))
     return np.array([_seen(before, after, mask) for mask in masks], dtype=np.float64)
 
 

@@ -12,8 +12,10 @@ from fourfold.suite import folder
 from fourfold.suite.folder import Folder
 from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
 from fourfold.tasks.dicom_deid import anonymity, clinical, corpus, midi, phantoms, renames, robustness
+from fourfold.tasks.dicom_deid.downstream import Classifier
 from fourfold.tasks.dicom_deid.key import Corpus
 from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.wanted import Wanted
 
 PATIENTS, SMALL = 60, 6
 """Patients of a corpus, about: coins decide."""
@@ -96,6 +98,18 @@ class Known:
         return {path: File(path, data) for path, data in self.corpus.reference.items()}
 
     @cached_property
+    def wanted(self) -> Wanted:
+        """What is looked for in outputs."""
+        return Wanted(self.corpus.key, self.given, self.reference)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """What tells the modalities of the images apart."""
+        instances = self.corpus.key.instances
+        files, modalities = [self.given[one.path] for one in instances], [one.modality for one in instances]
+        return Classifier(files, modalities, [one.patient for one in instances])
+
+    @cached_property
     def checks(self) -> list[midi.Check]:
         """The actions that MIDI-B's rule asks for."""
         return midi.checks(self.corpus.key, self.given, self.reference)
@@ -116,15 +130,15 @@ class Written:
     odd: Sequence[str]
 
 
-def gathered(answers: Sequence[Folder | None], grouped: Sequence[Sequence[str]]) -> Written:
+def gathered(answers: Sequence[Folder | None], known: Known) -> Written:
     """Lay each group's answer beside what it was given: a file counts for its own group alone."""
     files: dict[str, File] = {}
     extra: list[File] = []
     odd: list[str] = []
-    for answer, paths in zip(answers, grouped, strict=True):
+    for answer, paths in zip(answers, known.groups, strict=True):
         came = {path: bytes(data) for path, data in answer or ()}
         found = renames.answered(paths, came)
-        files |= {path: File(found.names[path], data) for path, data in found.files.items()}
+        files |= {path: File(found.names[path], data, known.given[path]) for path, data in found.files.items()}
         extra += [File(path, came[path]) for path in found.extra]
         odd += answer.odd if answer else ()
     return Written(files, extra, odd)

@@ -2,21 +2,23 @@
 
 import re
 from codecs import lookup
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache, wraps
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.stretches import LARGEST as INFLATED
-from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, stretches
+from fourfold.tasks.dicom_deid.stretches import NUMBERS, TEXT, Stretch, stretches
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
     from pydicom.dataelem import DataElement
+
+Result = TypeVar("Result")
 
 LARGEST = 1 << 28
 """Bytes that a file's pixels may take when they are decoded."""
@@ -30,14 +32,25 @@ ITEM = re.compile(r"\[\d+\]")
 """The number of an item in the spelling of a place."""
 SAMPLES = ("(7FE0,0008)", "(7FE0,0009)", "(7FE0,0010)")
 """How the places of pixels end."""
+SYNTAX = "(0002,0010)"
+LAYOUT = (
+    *("(0028,0002)", "(0028,0004)", "(0028,0006)", "(0028,0008)", "(0028,0010)", "(0028,0011)", "(0028,0100)"),
+    *("(0028,0101)", "(0028,0102)", "(0028,0103)", "(7FE0,0001)", "(7FE0,0002)"),
+)
+"""The elements that tell how samples are decoded, beside the transfer syntax: PS3.3 C.7.6.3.1."""
+_PLAIN = TEXT | NUMBERS | {"SQ"}
+SHORT = 1024
+"""Bytes up to which a value is converted once for all files that have it."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of an output, or of what was given."""
+    """One file of an output, or of what was given. given: of an output, the file that it was made of; what is the same
+    in both is read once."""
 
     path: str
     data: bytes
+    given: "File | None" = field(default=None, compare=False, repr=False)
 
     @cached_property
     def parsed(self) -> "tuple[FileDataset | None, str]":
@@ -79,6 +92,36 @@ class File:
         return stretches(self.data)
 
     @cached_property
+    def worked_out(self) -> dict[Any, Any]:
+        """What was worked out of it, by function."""
+        return {}
+
+    @cached_property
+    def by_place(self) -> dict[str, Stretch]:
+        """Those stretches whose place is no other's."""
+        found: dict[str, Stretch] = {}
+        twice = {one.place for one in self.stretches if found.setdefault(one.place, one) is not one}
+        return {place: one for place, one in found.items() if place not in twice} if twice else found
+
+    @cached_property
+    def alike(self) -> frozenset[str]:
+        """The places of ``by_place`` where the same bytes of the same VR stand as in ``given``."""
+        theirs = self.given.by_place if self.given is not None else {}
+        own = self.by_place.items()
+        return frozenset(place for place, one in own if place in theirs and _same(one, theirs[place]))
+
+    @cached_property
+    def same_pixels(self) -> bool:
+        """Whether its pixels are those of ``given``, stored in the same bytes, which are described alike."""
+        given = self.given
+        if given is None or SYNTAX not in self.alike or self.parsed[0] is None or given.parsed[0] is None:
+            return False
+        places, theirs = ({one.place for one in file.stretches} for file in (self, given))
+        samples = {place for place in places | theirs if place.endswith(SAMPLES)}
+        described = {place for place in LAYOUT if place in places or place in theirs}
+        return "(7FE0,0010)" in samples and samples | described <= self.alike
+
+    @cached_property
     def codecs(self) -> list[str]:
         """By which Python codecs its text may be read: UTF-8, and those of the character sets that it names."""
         from pydicom.charset import python_encoding
@@ -92,10 +135,10 @@ class File:
     @cached_property
     def texts(self) -> dict[str, list[str]]:
         """The values of each element of text, by place, padding off, decoded by the last of ``codecs``."""
+        known = self.given.texts if self.given is not None and self.given.codecs == self.codecs else {}
         return {
-            one.place: [each.strip(" \0") for each in text.split("\\")]
-            for one in self.stretches if one.vr in TEXT
-            for text in (one.data[one.start : one.end].decode(self.codecs[-1], "replace"),)
+            one.place: known[one.place] if one.place in known and one.place in self.alike else _decoded(one, codec)
+            for codec in self.codecs[-1:] for one in self.stretches if one.vr in TEXT
         }
 
     @cached_property
@@ -104,6 +147,8 @@ class File:
         or None and why not. Colours come as RGB."""
         from pydicom.pixels import pixel_array
 
+        if self.given is not None and self.same_pixels:
+            return self.given.pixels
         found, why = self.parsed
         if found is None:
             return None, why
@@ -140,36 +185,96 @@ def samples_of(file: File) -> list[Stretch]:
 
 
 def same_samples(file: File, other: File) -> bool:
-    """Whether two files store the same bytes of pixels; that is seen by what they end with, if they end with pixels."""
-    own = samples_of(file)
-    if len(own) == 1 and own[0].data is file.data:
-        stored, after = file.data[own[0].start : own[0].end], len(file.data) - own[0].end
-        if other.data[: len(other.data) - after].endswith(stored):
-            return True
-    return [_stored(one) for one in own] == [_stored(one) for one in samples_of(other)]
+    """Whether two files store the same bytes of pixels."""
+    own, theirs = samples_of(file), samples_of(other)
+    return len(own) == len(theirs) and all(map(_same_bytes, own, theirs))
 
 
-def _stored(one: Stretch) -> bytes:
-    return one.data[one.start : one.end]
+def _same(one: Stretch, other: Stretch) -> bool:
+    return one.vr == other.vr and _same_bytes(one, other)
+
+
+def _same_bytes(one: Stretch, other: Stretch) -> bool:
+    length = one.end - one.start
+    return other.end - other.start == length and one.data.startswith(other.data[other.start : other.end], one.start)
+
+
+def _decoded(one: Stretch, codec: str) -> list[str]:
+    """The values of an element of text."""
+    return [each.strip(" \0") for each in one.data[one.start : one.end].decode(codec, "replace").split("\\")]
+
+
+def once(function: Callable[[File], Result]) -> Callable[[File], Result]:
+    """Work out what rests on a file alone no more than once."""
+
+    @wraps(function)
+    def found(file: File) -> Result:
+        if function not in file.worked_out:
+            file.worked_out[function] = function(file)
+        return cast(Result, file.worked_out[function])
+
+    return found
+
+
+def of_pixels(function: Callable[[File], Result]) -> Callable[[File], Result]:
+    """Work out what rests on a file's decoded pixels alone once for a given file and all outputs that have its."""
+    cached = once(function)
+    return lambda file: cached(file.given if file.given is not None and file.same_pixels else file)
 
 
 def _walk(dataset: Any, before: str, depth: int) -> "Iterator[tuple[str, DataElement]]":
     """The elements of a dataset in order, each sequence before what is nested in it."""
-    for tag in sorted(dataset.keys()) if dataset else ():
+    creators: dict[int, str] = {}
+    charset = _charset(dataset) if dataset else ()
+    for tag, raw in sorted((int(tag), raw) for tag, raw in dataset.items()) if dataset else ():
         try:
-            element = dataset[tag]
+            element = _element(dataset, tag, raw, charset)
         except Exception:  # A value that its VR does not allow: the search of the file's bytes sees it all the same.
             continue
-        place = before + spelled(element)
+        if _creates(tag):
+            creators[tag >> 16 << 8 | tag & 0xFF] = str(element.value or "")
+        place = before + spelled(tag, creators)
         yield place, element
         if element.VR == "SQ" and depth < DEEPEST:
             for number, item in enumerate(element.value or ()):
                 yield from _walk(item, f"{place}[{number}].", depth + 1)
 
 
-def spelled(element: "DataElement") -> str:
-    """The place of an element among its siblings, as in ``key``."""
-    tag = element.tag
-    if tag.is_private and not tag.is_private_creator:
-        return f'({tag.group:04X},"{element.private_creator or ""}",{tag.element & 0xFF:02X})'
-    return f"({tag.group:04X},{tag.element:04X})"
+def _charset(dataset: Any) -> tuple[str, ...]:
+    """By which codecs a dataset's text is read; empty where that is not known without looking into it."""
+    named = dataset.original_character_set or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _element(dataset: Any, tag: int, raw: Any, charset: tuple[str, ...]) -> "DataElement":
+    """An element of a dataset; where its bytes speak for themselves, one object for all that are equal."""
+    value, read = raw.value or b"", not isinstance(raw, tuple)
+    if not read and raw.VR in _PLAIN and charset and not raw.is_implicit_VR and len(value) <= SHORT:
+        return _converted(tag, raw.VR, value, raw.is_little_endian, charset)
+    return cast("DataElement", dataset[tag])
+
+
+@lru_cache(1 << 15)
+def _converted(tag: int, vr: str, value: bytes, little: bool, charset: tuple[str, ...]) -> "DataElement":
+    from pydicom.dataelem import RawDataElement, convert_raw_data_element
+    from pydicom.tag import BaseTag
+
+    raw = RawDataElement(BaseTag(tag), vr, len(value), value, 0, False, little)
+    return convert_raw_data_element(raw, encoding=list(charset))
+
+
+def _creates(tag: int) -> bool:
+    """Whether an element names who owns a block of private ones."""
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def spelled(tag: int, creators: Mapping[int, str]) -> str:
+    """The place of an element among its siblings, as in ``key``. creators: by group and block."""
+    if tag >> 16 & 1 and not _creates(tag):
+        return f'({tag >> 16:04X},"{creators.get(tag >> 16 << 8 | tag >> 8 & 0xFF, "")}",{tag & 0xFF:02X})'
+    return _spelled(tag)
+
+
+@cache
+def _spelled(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

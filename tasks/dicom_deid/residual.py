@@ -57,7 +57,7 @@ class Pixels:
     @cached_property
     def stored_as_given(self) -> bool:
         """Whether the bytes of the pixels are those that were given."""
-        return same_samples(self.written, self.given)
+        return self.written.same_pixels or same_samples(self.written, self.given)
 
     @property
     def other_shape(self) -> bool:
@@ -144,19 +144,20 @@ def seen(file: File) -> list[Grey]:
     stored, _ = file.pixels
     if stored is None:
         return []
-    views = [_grey(stored)]
+    views = [grey(stored)]
     dataset, _ = file.parsed
     if dataset is not None and dataset.get("PhotometricInterpretation") == "PALETTE COLOR" and stored.ndim == 3:
         from pydicom.pixels import apply_color_lut
 
         try:
-            views.append(_grey(np.asarray(apply_color_lut(stored, dataset))))
+            views.append(grey(np.asarray(apply_color_lut(stored, dataset))))
         except Exception:  # A palette that cannot be applied shows nothing; what is stored was looked at.
             return views
     return views if len(views) == 2 else views * 2
 
 
-def _grey(samples: npt.NDArray[Any]) -> Grey:
+def grey(samples: npt.NDArray[Any]) -> Grey:
+    """Samples, (frames, rows, columns) or (..., 3), as the luminance of each pixel."""
     image = samples.astype(np.float64)
     return image[..., :3] @ np.array(_LUMINANCE) if image.ndim == 4 else image
 

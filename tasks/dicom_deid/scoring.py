@@ -21,7 +21,6 @@ from fourfold.tasks.dicom_deid import (
     robustness,
     utility,
 )
-from fourfold.tasks.dicom_deid.downstream import downstream
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.leak_list import leak_list
 from fourfold.tasks.dicom_deid.leaks import Leaks
@@ -49,10 +48,10 @@ def score(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: D
 
 def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret: Draw) -> Scored:
     known: Known = hidden["known"]
-    key, given, reference = known.corpus.key, known.given, known.reference
-    came = gathered(answers, known.groups)
+    key, given = known.corpus.key, known.given
+    came = gathered(answers, known)
     written = came.files
-    found = leaks.find(key, given, reference, written, came.extra, came.odd)
+    found = leaks.find(known.wanted, written, came.extra, came.odd)
     failed = {path for files in found.failed.values() for path, _ in files}
     lost = np.array([item.path in failed for item in key.planted], bool)  # What did not come back fails every check.
     weights = poisson_weights(secret.rng("patients"), REPLICATES, len(key.patients))
@@ -62,7 +61,7 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
         *_told_apart(known, written),
         *_kept(key, given, written, weights),
         *_midi(known, written),
-        *_downstream(key, given, written),
+        *_downstream(known, written),
         *robustness.handled(key, known.variants, found.leaked, failed),
         *fairness.scores(found.leaked | lost, key, secret.rng("fairness")),
     ]
@@ -162,13 +161,7 @@ def _midi(known: Known, written: Files) -> Iterator[Score]:
     yield Score("midi_action_accuracy", midi.action_accuracy(passed), n=len(checks))
 
 
-def _downstream(key: Key, given: Files, written: Files) -> Iterator[Score]:
-    paths = [one.path for one in key.instances]
-    found = downstream(
-        [given[path] for path in paths],
-        [written.get(path) for path in paths],
-        [one.modality for one in key.instances],
-        [one.patient for one in key.instances],
-    )
+def _downstream(known: Known, written: Files) -> Iterator[Score]:
+    found = known.classifier.judged([written.get(one.path) for one in known.corpus.key.instances])
     yield Score("downstream_auc", found.auc_after, n=len(found.rows))
     yield Score("downstream_auc", found.auc_before, n=len(found.rows), group="given")

@@ -14,7 +14,7 @@ from fourfold.tasks.dicom_deid.key import Instance, Key, Mask
 from fourfold.tasks.dicom_deid.reading import File
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw as Drawing
 
 PICTURES, SIDE, CHARACTERS = 12, 320, 500_000
@@ -94,7 +94,9 @@ def _picture(
     window = _window(before, frame)
     left, right = _shown(before, frame, window), None
     if after is not None:
-        right = _shown(after, frame, window if _bits(after) == _bits(before) else _window(after, frame))
+        same = after.given is before and after.same_pixels and _colours(after) == _colours(before)
+        own = window if same or _bits(after) == _bits(before) else _window(after, frame)
+        right = left if same else _shown(after, frame, own)
     why = "" if right is not None else "it was not written." if after is None else f"{after.pixels[1][:150]}."
     scale = min(1.0, SIDE / max(size[1:]))
     height, width = (max(1, round(length * scale)) for length in size[1:])
@@ -115,14 +117,19 @@ def _picture(
     return base64.b64encode(into.getvalue()).decode(), why
 
 
-def _beside(left: Shown | None, right: Shown | None, size: tuple[int, int]) -> "Image":
+def _beside(left: Shown | None, right: Shown | None, size: tuple[int, int]) -> "Picture":
     """Two images, each made as large as ``size``, in the colours of a picture; black where there is none."""
     from PIL import Image
 
+    def small(shown: Shown) -> "Picture":
+        return Image.fromarray(shown).resize(size, Image.Resampling.BOX).convert("RGB")
+
+    first = small(left) if left is not None else None
+    second = first if right is left else small(right) if right is not None else None
     sheet = Image.new("RGB", (2 * size[0] + GAP, size[1]))
-    for place, shown in enumerate((left, right)):
+    for place, shown in enumerate((first, second)):
         if shown is not None:
-            sheet.paste(Image.fromarray(shown).resize(size, Image.Resampling.BOX), (place * (size[0] + GAP), 0))
+            sheet.paste(shown, (place * (size[0] + GAP), 0))
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in COLOURS[:READ] for value in colour])
     few = sheet.quantize(palette=palette, dither=Image.Dither.NONE)
@@ -150,6 +157,12 @@ def _bits(file: File) -> tuple[Any, ...]:
     return () if parsed is None else (parsed.get("BitsStored"), parsed.get("PixelRepresentation"))
 
 
+def _colours(file: File) -> list[object]:
+    """What else tells how samples are shown: the palette, if there is one."""
+    tables = ("(0028,1101)", "(0028,1102)", "(0028,1103)", "(0028,1201)", "(0028,1202)", "(0028,1203)")
+    return [each.value for table in tables for each in file.index.get(table, ())]
+
+
 def _window(file: File, frame: int) -> tuple[float, float]:
     """The values to be shown as black and as white."""
     found = _samples(file, frame)
@@ -160,7 +173,7 @@ def _window(file: File, frame: int) -> tuple[float, float]:
 
 
 def _shown(file: File, frame: int, window: tuple[float, float]) -> Shown | None:
-    """A frame of the file as it would be seen, (rows, columns, 3)."""
+    """A frame of the file as it would be seen, (rows, columns), or with colours (rows, columns, 3)."""
     found, parsed = _samples(file, frame), file.parsed[0]
     if found is None or parsed is None:
         return None
@@ -168,8 +181,7 @@ def _shown(file: File, frame: int, window: tuple[float, float]) -> Shown | None:
         return np.clip(found, 0, 255).astype(np.uint8)
     found = found if found.ndim == 2 else found[..., 0]
     share = np.clip((found.astype(np.float64) - window[0]) / (window[1] - window[0]), 0, 1)
-    grey = (255 * (1 - share if parsed.get("PhotometricInterpretation") == "MONOCHROME1" else share)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return (255 * (1 - share if parsed.get("PhotometricInterpretation") == "MONOCHROME1" else share)).astype(np.uint8)
 
 
 def _samples(file: File, frame: int) -> npt.NDArray[Any] | None:

@@ -17,8 +17,10 @@ MOST = 1 << 16
 """Elements that are told apart in one file."""
 TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"))
 """Value representations of text."""
+NUMBERS = frozenset(("AT", "FL", "FD", "SL", "SS", "UL", "US"))
+"""Value representations of binary numbers of a fixed size."""
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
-_VR = {name.encode(): (name, name in _LONG) for name in _LONG | TEXT | {"AT", "FL", "FD", "SL", "SS", "UL", "US"}}
+_VR = {name.encode(): (name, name in _LONG) for name in _LONG | TEXT | NUMBERS}
 _ITEM, _ITEM_END, _END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _DEFLATED, _BIG = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.2"

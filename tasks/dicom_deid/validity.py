@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import File, once
 from fourfold.tasks.dicom_deid.values import ITEM, LONG, Index, first, index
 
 if TYPE_CHECKING:
@@ -61,16 +61,20 @@ def introduced(given: File, written: File | None) -> frozenset[str]:
     """The messages of an output that the given file has not; UNREADABLE alone where it is missing or unreadable."""
     if written is None or written.parsed[0] is None:
         return frozenset([UNREADABLE])
-    found = messages(written)
+    found = _said(written, index(given))
     return found - messages(given) if found else found
 
 
+@once
 def messages(file: File) -> frozenset[str]:
     """What pydicom and the tables above say against a file: each by element, and never with the value itself."""
-    if file.parsed[0] is None:
-        return frozenset([UNREADABLE])
+    return frozenset([UNREADABLE]) if file.parsed[0] is None else _said(file, {})
+
+
+def _said(file: File, before: Index) -> frozenset[str]:
+    """``messages`` of a readable file, but for elements that are the very ones in ``before``."""
     known = index(file)
-    return frozenset([*_meta(file, known), *_missing(known), *_values(file), *_samples(file, known)])
+    return frozenset([*_meta(file, known), *_missing(known), *_values(file, before), *_samples(file, known)])
 
 
 def dciodvfy(files: Sequence[File], timeout: float = 10.0) -> "list[frozenset[str]] | None":
@@ -153,7 +157,7 @@ def _place(keyword: str) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def _values(file: File) -> Iterator[str]:
+def _values(file: File, before: Index) -> Iterator[str]:
     """Values that their VR does not allow, by pydicom's validators, and VRs that are not the element's."""
     found, _ = file.parsed
     top = [element.tag for place, element in file.elements if "]." not in place and place[:6] != "(0002,"]
@@ -161,7 +165,8 @@ def _values(file: File) -> Iterator[str]:
         for tag in found.keys() - set(top):
             yield f"({tag.group:04X},{tag.element:04X}): its value cannot be read"
     for place, element in file.elements:
-        for wrong in _faults(element):
+        same = place in before and before[place][0] is element
+        for wrong in () if same else _faults(element):
             yield f"{ITEM.sub('[]', place)}: {wrong}"
 
 

@@ -6,7 +6,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from fourfold.tasks.dicom_deid.downstream import SIDE, downstream, features, macro_auc
+from fourfold.tasks.dicom_deid.downstream import SIDE, Classifier, Downstream, features, macro_auc
 from fourfold.tasks.dicom_deid.reading import File
 
 VIEWS = ("AP", "PA", "lateral")
@@ -32,6 +32,10 @@ def saved(samples: np.ndarray) -> File:
     buffer = BytesIO()
     data.save_as(buffer, enforce_file_format=True)
     return File("a", buffer.getvalue())
+
+
+def downstream(given: list[File], written: list[File | None], label: list[str], patient: list[int]) -> Downstream:
+    return Classifier(given, label, patient).judged(written)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from fourfold.tasks.dicom_deid import corpus, hard_encodings, leaks, phantoms
 from fourfold.tasks.dicom_deid.key import Corpus, Instance, Key, Planted
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.robustness import BLOB, VARIANTS, Rough, handled, roughen
+from fourfold.tasks.dicom_deid.wanted import Wanted
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,8 @@ def test_every_variant_is_there_and_every_file_is_in_one(plain: Corpus, rough: R
 
 def test_what_is_planted_is_in_every_file_given_and_in_none_of_the_reference(rough: Rough) -> None:
     key, given, reference = rough.corpus.key, files(rough.corpus.given), files(rough.corpus.reference)
-    copied = leaks.find(key, given, reference, given)
+    wanted = Wanted(key, given, reference)
+    copied = leaks.find(wanted, {path: File(path, file.data, file) for path, file in given.items()})
     missed = Counter(
         (rough.variants[item.path], item.locus)
         for item, found in zip(key.planted, copied.leaked, strict=True)
@@ -54,7 +56,7 @@ def test_what_is_planted_is_in_every_file_given_and_in_none_of_the_reference(rou
     )
     assert not missed
     renamed = {path: File(f"{place}.dcm", file.data) for place, (path, file) in enumerate(reference.items())}
-    perfect = leaks.find(key, given, reference, renamed)
+    perfect = leaks.find(wanted, renamed)
     assert not perfect.leaked.any()
     assert not perfect.failed
     assert all(score.value == 0.0 for score in handled(key, rough.variants, copied.leaked, set()))
