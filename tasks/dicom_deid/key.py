@@ -49,8 +49,8 @@ class Person:
 
     @property
     def groups(self) -> dict[str, str]:
-        """Of each of GROUPS the person's; the bands of age end at 17, 39, 64 and 89."""
-        bands = ((17, "0-17"), (39, "18-39"), (64, "40-64"), (89, "65-89"), (999, "90+"))
+        """Of each of GROUPS the person's; the bands of age end at 17, 39, 64 and 89, and before 0 it is unknown."""
+        bands = ((-1, "unknown"), (17, "0-17"), (39, "18-39"), (64, "40-64"), (89, "65-89"), (999, "90+"))
         length = len("".join(self.latin))
         return {
             "script": self.script, "origin": self.origin, "sex": self.sex,

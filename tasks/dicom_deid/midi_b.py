@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,19 @@ from fourfold.tasks.dicom_deid.identifiers import INSTANCE, PATIENT, STUDY
 from fourfold.tasks.dicom_deid.key import Corpus, Dated, Instance, Kept, Key, Mask, Person, Planted
 from fourfold.tasks.dicom_deid.midi import ACTIONS, Check, Claims
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.values import first, index
+from fourfold.tasks.dicom_deid.values import Index, first, index
 
 _STEP = re.compile(r"<(\([^>]*\))>(?:\[<(\d+)>\])?")
 _MAGIC = b"SQLite format 3\0"
 _KINDS = {PATIENT: "mrn", "(0010,0010)": "name", "(0008,0050)": "accession"}
+
+
+@dataclass(frozen=True, eq=False)
+class Studies:
+    """The studies as a corpus without reference, and what their curators ask for in each file."""
+
+    corpus: Corpus
+    checks: Sequence[Check]
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,28 @@ def load(folder: Path) -> MidiB:
     return MidiB(files, list(_checks(databases[0], files)), Claims(uids, patients))
 
 
+def studies(folder: Path) -> Studies:
+    """Read such a folder, as data alone. Raises ValueError as ``load`` does."""
+    found = load(folder)
+    return Studies(corpus(found), found.checks)
+
+
+def sample(studies: Studies, rng: np.random.Generator, patients: int) -> Studies:
+    """The studies of at most so many patients, drawn."""
+    key = studies.corpus.key
+    chosen = np.sort(rng.permutation(len(key.patients))[:patients]).tolist()
+    number = {patient: place for place, patient in enumerate(chosen)}
+    instances, planted, kept, dated = (
+        [replace(one, patient=number[one.patient]) for one in each if one.patient in number]  # type: ignore[type-var]
+        for each in (key.instances, key.planted, key.kept, key.dated)
+    )
+    paths = {one.path for one in instances}
+    given = {path: data for path, data in studies.corpus.given.items() if path in paths}
+    people = [key.patients[patient] for patient in chosen]
+    checks = [check for check in studies.checks if check.path in paths]
+    return Studies(Corpus(given, {}, Key(people, instances, planted, kept, dated)), checks)
+
+
 def corpus(studies: MidiB) -> Corpus:
     """The studies, and what their checks say of them as a key: without roster, reference, and forms beside the text."""
     read = {path: index(file) for path, file in studies.files.items()}
@@ -76,9 +106,19 @@ def corpus(studies: MidiB) -> Corpus:
             kept.append(Kept(check.path, patient, "text", check.where, tuple(check.text.split())))
         if check.action == "date_shifted":
             dated.append(Dated(check.path, patient, check.where, check.text[:8]))
-    people = [Person(name, ("", ""), ("", ""), "", "", "", 0, "", {"mrn": name}) for name in numbers]
+    of = {ids[path]: known for path, known in reversed(read.items())}
+    people = [_person(name, of[name]) for name in numbers]
     given = {path: file.data for path, file in studies.files.items()}
     return Corpus(given, {}, Key(people, instances, planted, kept, dated))
+
+
+def _person(number: str, known: Index) -> Person:
+    """A patient as their first file describes them; nobody knows where the name is from."""
+    name, age = first(known, "(0010,0010)"), first(known, "(0010,1010)")
+    family, given = (*name.split("=")[0].split("^"), "", "")[:2]
+    years = int(age[:3]) if re.fullmatch(r"\d{3}Y", age) else 0 if re.fullmatch(r"\d{3}[DWM]", age) else -1
+    sex, day = first(known, "(0010,0040)") or "unknown", first(known, "(0010,0030)")
+    return Person(name, (family, given), (family, given), "unknown", "unknown", sex, years, day, {"mrn": number})
 
 
 def _checks(database: Path, files: Mapping[str, File]) -> Iterator[Check]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fourfold.suite import folder
 from fourfold.suite.folder import Folder
 from fourfold.suite.task import Answers, Ask, Draw, FolderWant, Problem
-from fourfold.tasks.dicom_deid import anonymity, clinical, corpus, midi, phantoms, renames, robustness
+from fourfold.tasks.dicom_deid import anonymity, clinical, corpus, midi, midi_b, phantoms, renames, robustness
 from fourfold.tasks.dicom_deid.downstream import Classifier
 from fourfold.tasks.dicom_deid.key import Corpus
 from fourfold.tasks.dicom_deid.reading import File
@@ -53,10 +53,10 @@ class Studies:
     options: tuple[str, ...] = OPTIONS
 
 
-def asked(drawn: Corpus, variants: Mapping[str, str]) -> Problem:
+def asked(drawn: Corpus, variants: Mapping[str, str], actions: Sequence[midi.Check] | None = None) -> Problem:
     """The problem of a corpus: an ask for each group of patients, which may fail without ending the others.
 
-    variants: by path, the unusual encoding of a file.
+    variants: by path, the unusual encoding of a file. actions: what MIDI-B's curators ask for; None: as they would.
     """
     grouped = groups(drawn)
     asks = []
@@ -64,7 +64,7 @@ def asked(drawn: Corpus, variants: Mapping[str, str]) -> Problem:
         given = folder.folder({path: drawn.given[path] for path in paths})
         want = FolderWant(4 * len(given.data) + ROOM, len(paths))
         asks.append(Ask("deidentify", Studies(given.paths, given.data, given.ends), want, may_fail=True))
-    return Problem(asks, Answers({"known": Known(drawn, grouped, variants)}))
+    return Problem(asks, Answers({"known": Known(drawn, grouped, variants, actions)}))
 
 
 def groups(drawn: Corpus) -> list[list[str]]:
@@ -80,12 +80,13 @@ def groups(drawn: Corpus) -> list[list[str]]:
 class Known:
     """A corpus, and what is worked out of it once for all methods that are asked the same.
 
-    groups: the paths of each ask. variants: by path, the unusual encoding of a file.
+    groups: the paths of each ask. variants: by path, the unusual encoding of a file. actions: as in ``asked``.
     """
 
     corpus: Corpus
     groups: Sequence[Sequence[str]]
     variants: Mapping[str, str]
+    actions: Sequence[midi.Check] | None = None
 
     @cached_property
     def given(self) -> dict[str, File]:
@@ -112,6 +113,8 @@ class Known:
     @cached_property
     def checks(self) -> list[midi.Check]:
         """The actions that MIDI-B's rule asks for."""
+        if self.actions is not None:
+            return list(self.actions)
         return midi.checks(self.corpus.key, self.given, self.reference)
 
     @cached_property
@@ -147,8 +150,12 @@ def gathered(answers: Sequence[Folder | None], known: Known) -> Written:
 def draw(data: Any, secret: Draw, *, small: bool = False) -> Problem:
     """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some three patients.
 
-    data: what ``sources.load`` gave.
+    data: what ``sources.load`` gave. Of studies that others planted identities in, so many patients are drawn: there is
+    no list of people whom to tell from them.
     """
+    if isinstance(data, midi_b.Studies):
+        studies = midi_b.sample(data, secret.rng("corpus"), SMALL if small else PATIENTS)
+        return asked(studies.corpus, {}, studies.checks)
     bases = phantoms.phantom if isinstance(data, str) else partial(clinical.varied_from, data)
     patients = SMALL if small else PATIENTS
     drawn = corpus.draw(secret.rng("corpus"), secret.rng("coins"), bases, patients, small)

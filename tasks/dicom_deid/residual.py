@@ -31,10 +31,13 @@ Grey = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pixels:
-    """The images of a file: as given, as a perfect method would return them, and as written. masks: of identifiers."""
+    """The images of a file: as given, as a perfect method would return them if that is known, and as written.
+
+    masks: of identifiers.
+    """
 
     given: File
-    reference: File
+    reference: File | None
     written: File
     masks: Sequence[Mask | None]
 
@@ -52,7 +55,7 @@ class Pixels:
     @cached_property
     def stored_as_reference(self) -> bool:
         """Whether the bytes of the pixels are those of a perfect method's output."""
-        return same_samples(self.written, self.reference)
+        return self.reference is not None and same_samples(self.written, self.reference)
 
     @cached_property
     def stored_as_given(self) -> bool:
@@ -199,7 +202,7 @@ def _scale(before: Grey, after: Grey, free: npt.NDArray[np.bool_]) -> float:
 
 def _as_reference(pixels: Pixels, mask: Mask) -> bool:
     """Whether the box of the mask is that of a perfect method's output."""
-    written, perfect = pixels.written.pixels[0], pixels.reference.pixels[0]
+    written, perfect = (file.pixels[0] if file is not None else None for file in (pixels.written, pixels.reference))
     if written is None or perfect is None or written.shape != perfect.shape:
         return written is None
     rows = slice(mask.top, mask.top + mask.glyphs.shape[0])

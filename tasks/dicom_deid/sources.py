@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fourfold.suite.datasets import Dataset, File
+from fourfold.suite.datasets import Dataset, DatasetError, File, require
 
 HOME = "medical"
 """The folder of the real files, in a cache."""
@@ -36,6 +36,17 @@ CLINICAL = Dataset(
             "SHA-256. The files are those of the four repositories, the radiographs no longer than 512 pixels",
 )
 """The dataset: what is pinned are two tables, which hold the digest of each image."""
+MIDI_B = Dataset(
+    name="midi-b", task="dicom-deid",
+    title="MIDI-B challenge (MICCAI 2024): real images of TCIA with planted identities, and an answer database",
+    licence="that of the collection at The Cancer Imaging Archive",
+    source="M. W. Rutherford et al. (2025), arXiv:2508.01889",
+    files=(File(path=f"{HOME}/midi-b/answers.db", check=f"{__name__}:check_midi_b"),),
+    by_hand="Download MIDI-B's test or validation collection from The Cancer Imaging Archive and put its images, in "
+            f"any folders, beneath {HOME}/midi-b in the cache, and its answer database as {HOME}/midi-b/answers.db. "
+            "Their bytes are not pinned: each image that the database has answers on must be there",
+)
+"""The dataset whose files the user brings; what it is known by is its answer database."""
 _ROBUSTNESS = Dataset(
     name="robustness", task="dicom-deid",
     title="The phantom studies in encodings that tools trip over, from no preamble to a hundred frames",
@@ -43,14 +54,32 @@ _ROBUSTNESS = Dataset(
     source="fourfold.tasks.dicom_deid.robustness",
     version="1",
 )
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (_PHANTOM, CLINICAL, _ROBUSTNESS)}
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (_PHANTOM, CLINICAL, _ROBUSTNESS, MIDI_B)}
 
 
 def load(dataset: str, cache: Path) -> Any:
-    """What ``problem.draw`` makes studies of: a dataset's name where images are drawn, else the images by modality.
+    """What ``problem.draw`` makes studies of: a dataset's name where images are drawn, the images by modality where
+    they are real, or studies that others planted identities in.
 
     Raises DatasetError where files are absent or damaged.
     """
-    from fourfold.tasks.dicom_deid import clinical
+    from fourfold.tasks.dicom_deid import clinical, midi_b
 
+    if dataset == MIDI_B.name:
+        require(MIDI_B, cache)
+        try:
+            return midi_b.studies((cache / MIDI_B.files[0].path).parent)
+        except ValueError as error:
+            raise DatasetError(f"{error}. {MIDI_B.by_hand}") from error
     return clinical.images(cache) if dataset == CLINICAL.name else dataset
+
+
+def check_midi_b(path: Path) -> str:
+    """What is wrong with an answer database and the files beside it, or ''."""
+    from fourfold.tasks.dicom_deid import midi_b
+
+    try:
+        midi_b.load(path.parent)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,12 +1,19 @@
 import csv
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from hashlib import md5
 
+import numpy as np
 import pytest
 
+from fourfold.suite import store
+from fourfold.suite.datasets import DatasetError, checksum, state, verify
+from fourfold.tasks.dicom_deid import sources
 from fourfold.tasks.dicom_deid.midi import Claims, action_accuracy, by_action, passes
-from fourfold.tasks.dicom_deid.midi_b import corpus, load
+from fourfold.tasks.dicom_deid.midi_b import corpus, load, sample, studies
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.utility import measure
 
@@ -41,6 +48,7 @@ def answers(path, data) -> dict:
 @pytest.fixture
 def folder(small, tmp_path):
     """A folder of MIDI-B's layout: images by patient and study, an answer database, lists of new IDs."""
+    tmp_path /= "medical/midi-b"
     rows, uids, patients = [], {}, {}
     for path, data in small.given.items():
         place = tmp_path / "input" / path
@@ -113,3 +121,61 @@ def test_what_is_no_such_folder_is_refused_with_the_reason(folder, tmp_path):
     database.close()
     with pytest.raises(ValueError, match="'shuffle' is no action"):
         load(folder)
+
+
+def test_a_sample_is_of_whole_patients_numbered_anew(folder):
+    whole = studies(folder)
+    found = sample(whole, np.random.default_rng(0), 2)
+    key = found.corpus.key
+    assert len(key.patients) == 2
+    assert {one.patient for one in key.instances} == {item.patient for item in key.planted} == {0, 1}
+    assert {one.path for one in key.instances} == set(found.corpus.given) == {check.path for check in found.checks}
+    for one in key.instances:
+        assert found.corpus.given[one.path] == whole.corpus.given[one.path]
+        assert key.patients[one.patient].numbers["mrn"] == f"MRN{one.path[6]}7741"
+    assert len(sample(whole, np.random.default_rng(0), 60).corpus.given) == len(whole.corpus.given)
+
+
+def test_a_user_who_has_not_brought_the_files_is_told_where_they_belong(folder, tmp_path):
+    assert state(sources.MIDI_B, tmp_path) == "present"
+    assert verify(sources.MIDI_B, tmp_path) == []
+    before = checksum(sources.MIDI_B, tmp_path)
+    (folder / "input/0/0/0.dcm").unlink()
+    (wrong,) = verify(sources.MIDI_B, tmp_path)
+    assert "1.2.840.99.0.0.1.0>, which is not among the files" in wrong
+    with pytest.raises(DatasetError, match=r"not among the files.*answer database as medical/midi-b/answers\.db"):
+        sources.load("midi-b", tmp_path)
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("DELETE FROM answer_data WHERE SOPInstanceUID = '<1.2.840.99.0.0.1.0>'")
+    database.close()
+    assert verify(sources.MIDI_B, tmp_path) == []
+    assert checksum(sources.MIDI_B, tmp_path) != before
+    (folder / "answers.db").unlink()
+    assert state(sources.MIDI_B, tmp_path) == "absent"
+    with pytest.raises(DatasetError, match=r"answers\.db: it is not there. Download MIDI-B"):
+        sources.load("midi-b", tmp_path)
+
+
+def test_a_run_scores_a_method_on_the_users_own_download(folder, tmp_path):
+    """Doing nothing leaks everybody, and passes the checks of what is to stay."""
+
+    def fourfold(*words: str) -> str:
+        settings = {"FOURFOLD_DATA": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"}
+        command = [sys.executable, "-P", "-m", "fourfold.suite.cli", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    listed = json.loads(fourfold("data", "ls", "dicom-deid", "--json"))["datasets"]
+    assert {row["dataset"]: row["state"] for row in listed}["midi-b"] == "present"
+    fourfold("data", "verify", "midi-b")
+    run = ("run", "-t", "dicom-deid", "-d", "midi-b", "-m", "no-op", "--seeds", "1", "--backend", "serial")
+    fourfold(*run, "--results", "results")
+    rows = store.read(tmp_path / "results").rows.to_pylist()
+    assert {row["status"] for row in rows} == {"ok"}
+    found = {(row["metric"], row["group"] or ""): row["value"] for row in rows}
+    assert found["patient_leak_rate", ""] == found["item_leak_rate", ""] == 1.0
+    assert found["utility", ""] == 1.0
+    # Of nine actions an image, those on text, dates and UIDs that were to go are not taken, nor every other on pixels.
+    assert found["midi_action_accuracy", ""] == pytest.approx((9 - 3 - 0.5) / 9)
+    assert found["leakage_auc", ""] is None
