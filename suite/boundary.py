@@ -16,6 +16,8 @@ import pyarrow as pa
 
 _HEAD = struct.Struct("<cQ")
 _NUMBERS, _TEXT = "fiub", "U"
+_WIDE = 1 << 24
+"""Letters that an array of texts may have room for, however few it holds."""
 
 Bytes = bytes | bytearray | memoryview
 
@@ -74,7 +76,11 @@ def _flat(array: np.ndarray) -> pa.Array:
 def _numpy(array: pa.Array) -> np.ndarray:
     kind, data, start, size = array.type, array.buffers()[1], array.offset, len(array)
     if pa.types.is_string(kind):
-        return np.array(array.to_pylist(), np.str_)
+        texts = array.to_pylist()
+        size, longest = sum(map(len, texts)), max(map(len, texts), default=0)
+        if len(texts) * longest > max(_WIDE, 2 * size):  # Each takes as much as the longest, four bytes a letter.
+            raise BoundaryError(f"texts of {longest:,} letters among {len(texts):,} are too much for an array")
+        return np.array(texts, np.str_)
     if pa.types.is_boolean(kind):
         bits = np.frombuffer(data or b"", np.uint8)
         return np.unpackbits(bits, count=start + size, bitorder="little")[start:].astype(np.bool_)
@@ -189,9 +195,12 @@ def _check_type(field: pa.Field) -> None:
 def _value(field: pa.Field, column: pa.Array) -> Any:
     if pa.types.is_null(field.type):
         return None
-    kind, array = (field.metadata or {}).get(b"kind"), _array(field, column)
+    kind = (field.metadata or {}).get(b"kind")
     if kind == b"tuple":
-        return tuple(array.reshape(-1).tolist())
+        if not pa.types.is_string(field.type.value_type):
+            raise BoundaryError(f"{field.name}: a tuple of texts was expected, {field.type} came")
+        return tuple(_flattened(field, column).to_pylist())
+    array = _array(field, column)
     if kind == b"scalar" and array.size == 1:
         return array.item()
     array.flags.writeable = False
@@ -199,11 +208,16 @@ def _value(field: pa.Field, column: pa.Array) -> Any:
 
 
 def _array(field: pa.Field, column: pa.Array) -> np.ndarray:
+    flat = _numpy(_flattened(field, column))
+    return flat.reshape(_shape(field, len(flat)))
+
+
+def _flattened(field: pa.Field, column: pa.Array) -> pa.Array:
+    """The values of a column's one list."""
     if column.null_count or column.values.null_count:
         raise BoundaryError(f"{field.name}: values were expected, nulls came")
     start, stop = np.frombuffer(column.buffers()[1], np.int64, 2).tolist()
-    flat = _numpy(column.values.slice(start, stop - start))
-    return flat.reshape(_shape(field, len(flat)))
+    return column.values.slice(start, stop - start)
 
 
 def _shape(field: pa.Field, size: int) -> tuple[int, ...]:

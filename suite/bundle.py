@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, make_folder, sync_folder, temporary_beside
-from fourfold.suite.cellfile import SCHEMA, ForeignError, align
+from fourfold.suite.cellfile import IDENTITY, SCHEMA, ForeignError, align
 
 _REST = ["family", "metric", "group", "method", "parameters", "seed", "cell"]
 _SORTED_BY = ["task", "dataset", *_REST]
@@ -55,14 +55,21 @@ def rows_of(folder: Path, cell: str) -> pa.Table:
 
 def entry(folder: Path, cell: str, columns: list[str]) -> dict[str, str]:
     """What the manifest says of one cell. Raises ForeignError, FileNotFoundError."""
-    return read_file(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()[0]
+    found = read_file(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()
+    if len(found) != 1 or not all(isinstance(found[0].get(name), str) for name in columns):
+        raise ForeignError(f"cells.parquet does not say once what cell {cell[:12]} is")
+    return dict(found[0])
 
 
 def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] | None = None) -> Cells:
     """Read a compacted folder whole, or only some of its cells. Raises ForeignError, FileNotFoundError."""
     path = folder / "rows.parquet"
     text = [column.name for column in read_schema(path) if column.type == pa.string()]
-    rows, manifest = read_file(path, read_dictionary=text), read_file(folder / "cells.parquet").cast(MANIFEST)
+    rows = read_file(path, read_dictionary=text)
+    with _sound(folder / "cells.parquet"):
+        manifest = read_file(folder / "cells.parquet").select(MANIFEST.names).cast(MANIFEST)
+    if missing := [name for name in IDENTITY if name not in rows.column_names]:
+        raise ForeignError(f"rows.parquet has no column {missing[0]!r}")
     for cells, keep in ((only, True), (but, False)):
         if cells is not None:
             values = pa.array(sorted(cells), pa.string())
@@ -93,7 +100,7 @@ def _sound(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise ForeignError(f"{path.name} is no whole Parquet file ({error})") from error
 
 

@@ -149,11 +149,21 @@ def ends_whole(path: Path) -> bool:
 
 def _claim(metadata: pq.FileMetaData) -> tuple[str, str]:
     text = (metadata.metadata or {}).get(FOOTER, b"")
+    return text.decode(), str(told(text)["cell"])
+
+
+def told(text: str | bytes) -> dict[str, Any]:
+    """The provenance in some JSON that anybody may have written: which cell it is of and its status, at least.
+
+    Raises ForeignError.
+    """
     try:
         provenance = json.loads(text)
-        return text.decode(), str(provenance["cell"])
+        if all(isinstance(provenance[name], str) for name in ("cell", "status")):
+            return dict(provenance)
     except (TypeError, ValueError, KeyError, RecursionError):
-        raise ForeignError("a Parquet file, but not one that fourfold wrote") from None
+        pass
+    raise ForeignError("a Parquet file, but not one that fourfold wrote")
 
 
 def _first_line(error: Exception) -> str:

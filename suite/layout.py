@@ -111,6 +111,10 @@ def members(folder: Path) -> Mapping[str, str]:
     # Not read_table: that would first load all of pyarrow.dataset.
     with pq.ParquetFile(folder / "cells.parquet", page_checksum_verification=True) as file:
         table = file.read(columns=["cell", "status"])
+    table.validate(full=True)
+    if table.column_names != ["cell", "status"] or any(column.type != pa.string() or column.null_count
+                                                       for column in table.columns):
+        raise ForeignError("cells.parquet lists no cells")
     return dict(zip(table["cell"].to_pylist(), table["status"].to_pylist(), strict=True))
 
 

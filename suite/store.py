@@ -3,7 +3,6 @@
 import bisect
 import difflib
 import functools
-import json
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,17 @@ import pyarrow.compute as pc
 
 from fourfold.suite.atomic import StoreError, explained, make_folder, write_once
 from fourfold.suite.bundle import entry, read_file, read_schema, rows_of
-from fourfold.suite.cellfile import SCHEMA, ForeignError, align, decode, encode, ends_whole, provenance_of, tabulate
+from fourfold.suite.cellfile import (
+    SCHEMA,
+    ForeignError,
+    align,
+    decode,
+    encode,
+    ends_whole,
+    provenance_of,
+    tabulate,
+    told,
+)
 from fourfold.suite.contradiction import contradictions, unknown
 from fourfold.suite.layout import Listing, Skipped, cell_path, members, scan_compacted, set_aside, steadily
 
@@ -102,7 +111,7 @@ def statuses(root: Path) -> dict[str, str]:
         with ThreadPoolExecutor(_THREADS) as pool:
             for (_, cell), text in zip(loose, pool.map(lambda pair: _footer(pair[0], pair[1]), loose), strict=True):
                 if text is not None:
-                    found[cell] = json.loads(text)["status"]
+                    found[cell] = told(text)["status"]
         return found
 
     return steadily(root, look)
@@ -147,8 +156,8 @@ def provenance(root: Path, cell_id: str) -> dict[str, Any]:
     def look(listing: Listing) -> dict[str, Any]:
         for folder in listing.compacted:
             if cell in members(folder):
-                return json.loads(entry(folder, cell, ["provenance"])["provenance"])
-        return json.loads(provenance_of(cell_path(root, cell), cell))
+                return told(entry(folder, cell, ["provenance"])["provenance"])
+        return told(provenance_of(cell_path(root, cell), cell))
 
     return _one(root, cell, look)
 

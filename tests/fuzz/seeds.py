@@ -209,7 +209,7 @@ def _compacted() -> dict[str, bytes]:
         root = store.create(Path(place))
         store.place_cell(root, OTHER, cell(OTHER))
         compact.compact(root)
-        files = (path for path in root.rglob("*.parquet"))
+        files = sorted(root.rglob("*.parquet"))
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 

@@ -185,7 +185,8 @@ def record(data: bytes) -> None:
     for value in (found or {}).values():
         plain = value is None or isinstance(value, bool | int | float | str)
         texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
-        assert plain or texts or (isinstance(value, np.ndarray) and value.dtype.kind in "fiubU")
+        array = isinstance(value, np.ndarray) and value.dtype.kind in "fiubU"
+        assert plain or texts or array, f"{type(value)} of {getattr(value, 'dtype', None)}"
     if found is not None:
         told(lambda: folder.read(found), folder.FolderError)
         told(lambda: mechanism_checks.read(found, CANARIES), ValueError)

@@ -6,6 +6,7 @@ import json
 import zipfile
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import seeds
 from targets import TARGETS
@@ -36,6 +37,10 @@ def _without_a_dataset() -> bytes:
     return seeds._plain(table, {"fourfold": json.dumps({"cell": seeds.CELL, "status": "ok"})})
 
 
+def _told(footer: str) -> bytes:
+    return seeds._plain(cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL)), {"fourfold": footer})
+
+
 def _cut_runs() -> bytes:
     """An image whose run-length encoding lacks its first byte: a decoder then counts on beyond its rows."""
     data = seeds.dicoms()[5]
@@ -45,6 +50,17 @@ def _cut_runs() -> bytes:
 
 def _noted(**changes: object) -> bytes:
     return json.dumps(json.loads(seeds.notes()[0]) | changes).encode()
+
+
+def _texts(kind: str, values: list[object]) -> bytes:
+    field = pa.field("x", pa.large_list(pa.infer_type(values)), metadata={"kind": kind, "shape": f"[{len(values)}]"})
+    return seeds._stream(pa.record_batch([pa.array([values], field.type)], schema=pa.schema([field])))
+
+
+def _listing_twice() -> bytes:
+    """The list of a compacted folder, with its one cell twice."""
+    table = pq.read_table(io.BytesIO(seeds.manifests()[0][1:]))
+    return b"c" + seeds._plain(pa.concat_tables([table, table]), {})
 
 
 CLASSES = "from fourfold.suite import Method\nclass A0{first}:\n    task = 'toy'\n" + "".join(
@@ -65,6 +81,12 @@ FOUND = {
     "a ledger of lists": ("evidence", _noted(ledger='[["gaussian", 2, 0.3, 3, "poisson", ["record"]]]')),
     "a ledger in a ledger in a ledger": ("evidence", _noted(ledger="[" * 10**5)),
     "noise of a number too large": ("ledger", b'[["gaussian", 1' + b"0" * 400 + b', 1, 1, "full"]]'),
+    "a tuple of numbers": ("record", _texts("tuple", [1.5, 2.5])),
+    "a long text among many short ones": ("record", _texts("array", ["x" * 10**6, *["y"] * 10**5])),
+    "a footer without a status": ("results", _told(json.dumps({"cell": seeds.CELL}))),
+    "a footer that is a text": ("results", _told('"cell"')),
+    "a cell that is there twice": ("compacted", _listing_twice()),
+    "a list of nothing": ("compacted", b"c" + seeds._parquet({"cell": [1, 2]})),
     "runs that end too early": ("dicom", _cut_runs()),
     "four gigabytes in four megabytes": ("digits", gzip.compress(bytes(1 << 26), 1) * 64),
     "months that are none": ("drivers", seeds.monthly().replace(b"2022-02", b"2022-xx")),
