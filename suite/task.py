@@ -162,6 +162,18 @@ class Scored:
     exhibits: Mapping[str, bytes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a visit cost that ended well. start: seconds of wall clock until the method stood ready.
+
+    cpu, wall: (asks,) seconds of processor time and of wall clock that each ask took, in their order.
+    """
+
+    start: float
+    cpu: Sequence[float]
+    wall: Sequence[float]
+
+
 class Draw:
     """The secret randomness of one (key, task, dataset, seed): the same on every machine that holds the key."""
 
@@ -238,4 +250,8 @@ class Task(ABC):
         self, problem: Problem, found: Mapping[str, Any], answers: "Sequence[np.ndarray | None]"
     ) -> Sequence[Score]:
         """Scores from what ``examine`` found of the model, where it answers as the method did, one answer an ask."""
+        return ()
+
+    def costs(self, problem: Problem, spent: Spent) -> Sequence[Score]:
+        """What it cost by the task's own measure of how much was asked, beside what the suite tells of every cell."""
         return ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fourfold.suite.datasets import Dataset
 from fourfold.suite.method import Budget
-from fourfold.suite.task import Draw, Metric, Problem, Scored, Second, Task
+from fourfold.suite.task import Draw, Metric, Problem, Score, Scored, Second, Spent, Task
 from fourfold.tasks.dicom_deid.measures import METRICS
 from fourfold.tasks.dicom_deid.sources import DATASETS
 
@@ -42,7 +42,7 @@ class DicomDeid(Task):
         "leakage_auc",
         "epsilon_audited",
         "midi_action_accuracy",
-        "throughput",
+        "cpu_per_instance",
         "peak_memory",
     )
     second = Second(
@@ -75,3 +75,10 @@ class DicomDeid(Task):
         from fourfold.tasks.dicom_deid.scoring import score
 
         return score(problem.answers.hidden, answers, draw)
+
+    def costs(self, problem: Problem, spent: Spent) -> Sequence[Score]:
+        """CPU time an instance and a megapixel, and the cold start; see ``cost.costs``."""
+        from fourfold.tasks.dicom_deid import cost
+
+        known = problem.answers.hidden["known"]
+        return list(cost.costs(spent, [len(paths) for paths in known.groups], known.corpus.key.instances))

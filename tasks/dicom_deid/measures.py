@@ -173,4 +173,13 @@ _FAIRNESS = (
         high=1,
     ),
 )
-METRICS = (*_PRIVACY, *_ROBUSTNESS, *_UTILITY, *_FAIRNESS)
+_COST = (
+    Metric("cpu_per_instance", "CPU a file", "cost", "lower",
+           "CPU time of all groups, by the operating system's count, over their files.", "s", low=0),
+    Metric("cpu_per_megapixel", "CPU a megapixel", "cost", "lower",
+           "The same over the pixels of all frames as they were given, in millions.", "s", low=0),
+    Metric("cold_start", "cold start", "cost", "lower",
+           "Elapsed time until the method stands ready, imports of what it names beforehand left out, and that by "
+           "which its first group takes longer than as many files of a later one do, by their median.", "s", low=0),
+)
+METRICS = (*_PRIVACY, *_ROBUSTNESS, *_UTILITY, *_FAIRNESS, *_COST)

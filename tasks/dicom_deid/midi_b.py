@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from fourfold.tasks.dicom_deid.midi import ACTIONS, Check, Claims
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.values import Index, first, index
 
+Item = TypeVar("Item", Instance, Planted, Kept, Dated)
 _STEP = re.compile(r"<(\([^>]*\))>(?:\[<(\d+)>\])?")
 _MAGIC = b"SQLite format 3\0"
 _KINDS = {PATIENT: "mrn", "(0010,0010)": "name", "(0008,0050)": "accession"}
@@ -73,15 +74,18 @@ def sample(studies: Studies, rng: np.random.Generator, patients: int) -> Studies
     key = studies.corpus.key
     chosen = np.sort(rng.permutation(len(key.patients))[:patients]).tolist()
     number = {patient: place for place, patient in enumerate(chosen)}
-    instances, planted, kept, dated = (
-        [replace(one, patient=number[one.patient]) for one in each if one.patient in number]  # type: ignore[type-var]
-        for each in (key.instances, key.planted, key.kept, key.dated)
-    )
+    instances = _theirs(key.instances, number)
+    notes = _theirs(key.planted, number), _theirs(key.kept, number), _theirs(key.dated, number)
     paths = {one.path for one in instances}
     given = {path: data for path, data in studies.corpus.given.items() if path in paths}
     people = [key.patients[patient] for patient in chosen]
     checks = [check for check in studies.checks if check.path in paths]
-    return Studies(Corpus(given, {}, Key(people, instances, planted, kept, dated)), checks)
+    return Studies(Corpus(given, {}, Key(people, instances, *notes)), checks)
+
+
+def _theirs(items: Sequence[Item], number: Mapping[int, int]) -> list[Item]:
+    """What is of these patients, under their new numbers."""
+    return [replace(one, patient=number[one.patient]) for one in items if one.patient in number]
 
 
 def corpus(studies: MidiB) -> Corpus:

@@ -179,3 +179,5 @@ def test_a_run_scores_a_method_on_the_users_own_download(folder, tmp_path):
     # Of nine actions an image, those on text, dates and UIDs that were to go are not taken, nor every other on pixels.
     assert found["midi_action_accuracy", ""] == pytest.approx((9 - 3 - 0.5) / 9)
     assert found["leakage_auc", ""] is None
+    assert found["cpu_per_instance", ""] > 0
+    assert found["cpu_per_megapixel", ""] == pytest.approx(found["cpu_per_instance", ""] / (64 * 64 / 1e6))
