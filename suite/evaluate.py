@@ -22,7 +22,7 @@ from fourfold.suite.environment import EnvironmentFailed, Progress, interpreter
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 from fourfold.suite.pack import Pack
-from fourfold.suite.task import Ask, Draw, Problem, Score, Task, Want
+from fourfold.suite.task import Ask, Draw, Problem, Score, Spent, Task, Want
 from fourfold.suite.visit import Curation, Visit, visit_warm
 from fourfold.suite.warm import Parents
 
@@ -167,6 +167,8 @@ class Evaluator:
         scores, exhibits = list[Score](), dict[str, bytes]()
         if seen.status == "ok":
             scores, exhibits = self._scores(job, task, problem, seen, options, draw, curation, visit)
+            cpu, wall = [each.cpu for each in seen.phases], [each.wall for each in seen.phases]
+            scores += task.costs(problem, Spent(seen.start, cpu, wall))
         queries = sum(ask.want.answers for ask in problem.asks if ask.want)
         scores += protocol.cost_scores(seen, queries, problem.prepared)
         rows = _rows(cell, task, scores, seen, exhibits)
