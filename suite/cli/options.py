@@ -4,20 +4,39 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from fourfold.suite.cli import tell
+
+if TYPE_CHECKING:
+    from fourfold.suite.remote import Remote
 
 Command = Callable[..., Any]
 
 json_output = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-results = click.option(
+
+
+class Place(click.Path):
+    """Where results are: a folder, as a Path, or what a URL names, as text. ``file://`` names a folder."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folder or the URL."""
+        text = str(value).removeprefix("file://")
+        return text if "://" in text else super().convert(text, param, ctx)
+
+
+place = click.option(
     "--results",
     "-r",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(),
     default=Path("results"),
     show_default=True,
-    help="The results folder.",
+    help="The results folder, or an object store's URL, such as s3://bucket/results.",
 )
 key = click.option(
     "--key",
@@ -52,16 +71,57 @@ def data(command: Command) -> Command:
     return with_cache
 
 
-def results_read(command: Command) -> Command:
-    """Add the results folder that a command reads: an argument, or ``--results``."""
+def results(command: Command) -> Command:
+    """Add ``--results``, which a command reads; the command gets a folder."""
 
-    @click.argument("folder", required=False, metavar="[RESULTS]", type=click.Path(file_okay=False, path_type=Path))
-    @results
+    @place
     @functools.wraps(command)
-    def with_folder(folder: Path | None, results: Path, **given: Any) -> Any:
-        return command(results=folder or results, **given)
+    def with_folder(results: Path | str, **given: Any) -> Any:
+        return command(results=readable(results), **given)
 
     return with_folder
+
+
+def results_read(command: Command) -> Command:
+    """Add the results that a command reads, an argument or ``--results``; the command gets a folder."""
+
+    @click.argument("folder", required=False, metavar="[RESULTS]", type=Place())
+    @place
+    @functools.wraps(command)
+    def with_folder(folder: Path | str | None, results: Path | str, **given: Any) -> Any:
+        return command(results=readable(folder or results), **given)
+
+    return with_folder
+
+
+def readable(place: Path | str) -> Path:
+    """The folder in which to read results: the one given, or one that now has what is at the URL. Raises StoreError."""
+    if isinstance(place, Path):
+        return place
+    from fourfold.suite.atomic import StoreError
+    from fourfold.suite.mirror import waiting
+
+    remote = fetched(place)
+    if not any((remote.mirror / part).is_dir() for part in ("cells", "compacted")):
+        raise StoreError(f"there are no results at {place}: `fourfold run --results {place}` makes some")
+    if late := len(waiting(remote.mirror)):
+        tell(f"{late} files of {remote.mirror} are not yet at {place}; the next `fourfold run --results {place}` "
+             "puts them there")
+    return remote.mirror
+
+
+def fetched(url: str) -> "Remote":
+    """The results at a URL, with what is there now in a folder of this machine. Raises StoreError."""
+    import logging
+
+    from fourfold.suite import remote
+
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # It would add tracebacks to what is told of a lost server.
+    found = remote.opened(url)
+    remote.fetch(found)
+    for note in found.notes:
+        tell(note)
+    return found
 
 
 def say(text: str = "") -> None:

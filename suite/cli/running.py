@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fourfold.suite.cli import INTERRUPTED, OK, SOME_FAILED, USAGE, options, tell
+from fourfold.suite.cli import CONFLICT, INTERRUPTED, OK, SOME_FAILED, USAGE, options, tell
 from fourfold.suite.cli.completion import Name
+from fourfold.suite.cli.storing import disagreements
 
 if TYPE_CHECKING:
-    from fourfold.suite.campaign import Campaign
+    from fourfold.suite.campaign import Backend, Campaign
+    from fourfold.suite.evaluate import Job
+    from fourfold.suite.events import Event, Setting
     from fourfold.suite.plan import Request
+    from fourfold.suite.remote import Remote
 
 
 
@@ -56,7 +60,7 @@ _OPTIONS = (
         callback=_numbers,
         help="A budget for methods that claim privacy, inf among them; may be repeated.  [default: the task's own]",
     ),
-    options.results,
+    options.place,
     options.key,
     click.option(
         "--backend",
@@ -102,7 +106,7 @@ _NO_KEY = b"that of a plan which nobody runs"
 
 @dataclass(frozen=True)
 class Orders:
-    """How ``run`` and ``submit`` do it, as given on the command line."""
+    """How ``run`` and ``submit`` do it, as given on the command line. results: a URL's are also in ``remote``."""
 
     results: Path
     key: Path | None
@@ -114,6 +118,19 @@ class Orders:
     dry_run: bool
     display: str
     cache: Path
+    remote: "Remote | None" = None
+
+    @property
+    def place(self) -> str:
+        """Where the results are, as the user gave it."""
+        return self.remote.url if self.remote else str(self.results)
+
+
+def _orders(results: Path | str, **given: Any) -> Orders:
+    if isinstance(results, Path):
+        return Orders(results, **given)
+    remote = options.fetched(results)
+    return Orders(remote.mirror, **given, remote=remote)
 
 
 def _scoring(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,7 +175,7 @@ def run(
     request = plan.Request(
         tasks, datasets, methods, only or range(seeds), epsilons, gpus=able, time_limit=time_limit
     )
-    return _score(request, Orders(**orders))
+    return _score(request, _orders(**orders))
 
 
 @click.command()
@@ -187,16 +204,19 @@ def submit(
     for line in described(pack):
         options.say(line)
     request = plan.Request([pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit)
-    return _score(request, Orders(**orders))
+    return _score(request, _orders(**orders))
 
 
 def _score(request: "Request", orders: Orders) -> int:
-    from fourfold.suite import campaign
+    from fourfold.suite import campaign, remote
 
     place = orders.key or orders.results / "key"
     if not place.exists() and not orders.dry_run:
         campaign.store.create(orders.results)
     key = _NO_KEY if orders.dry_run and not place.exists() else campaign.read_key(place)
+    if orders.remote and not orders.dry_run:
+        remote.push(orders.remote)
+        key = campaign.read_key(place)  # Another machine may have made one first.
     planned = campaign.planned(request, orders.results, key, orders.cache, orders.rerun)
     if orders.dry_run:
         return _tell_plan(planned, orders, named=key != _NO_KEY)
@@ -232,7 +252,7 @@ def _nothing(planned: "Campaign", orders: Orders) -> int:
         return USAGE
     hint = "; --rerun failed tries those again" if failed else ""
     options.say(
-        f"nothing to run: {orders.results} has all {len(statuses)} cells, {failed} of them without a score{hint}"
+        f"nothing to run: {orders.place} has all {len(statuses)} cells, {failed} of them without a score{hint}"
     )
     return SOME_FAILED if failed else OK
 
@@ -248,7 +268,7 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
     options.say(f"{len(jobs)} cells to run, {len(planned.plan.cached)} cached")
     with _interruptible() as listen:
         try:
-            campaign.prepare(planned, orders.results)
+            _prepare(planned, orders)
             setting = Setting(
                 orders.results,
                 orders.cache,
@@ -261,7 +281,7 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
                 shown.show,
                 orders.sandboxed,
             )
-            with closing(backend(jobs, setting)) as events, shown:  # type: ignore[type-var]
+            with closing(_events(backend, jobs, setting, orders)) as events, shown:
                 for event in events:
                     listen()
                     shown.take(event)
@@ -273,8 +293,30 @@ def _carry_out(planned: "Campaign", key: bytes, orders: Orders, scratch: Path) -
             tell(f"interrupted; the same command{rest} does the rest", "fourfold run")
             return INTERRUPTED
     _summarize(progress, orders)
+    if orders.remote and (fought := orders.remote.clashes).conflicts:
+        for line in disagreements(fought, orders.place):
+            tell(line, "fourfold run")
+        return CONFLICT
     missing = sum(planned.statuses[job.cell.id] != "ok" for job in planned.plan.cached)
     return SOME_FAILED if progress.failures or missing else OK
+
+
+def _prepare(planned: "Campaign", orders: Orders) -> None:
+    from fourfold.suite import campaign, remote
+
+    if orders.remote:
+        remote.retire(orders.remote, planned.again)
+    campaign.prepare(planned, orders.results)
+    if orders.remote:
+        remote.push(orders.remote)
+
+
+def _events(backend: "Backend", jobs: "Sequence[Job]", setting: "Setting", orders: Orders) -> "Generator[Event]":
+    """What happens in the campaign; a cell is finished once it is where the results are."""
+    from fourfold.suite import remote
+
+    with closing(backend(jobs, setting)) as events:  # type: ignore[type-var]
+        yield from remote.uploaded(orders.remote, events) if orders.remote else events
 
 
 def _summarize(progress: Any, orders: Orders) -> None:
@@ -287,7 +329,7 @@ def _summarize(progress: Any, orders: Orders) -> None:
         f"{count} {status}"
         for status, count in sorted(progress.statuses.items(), key=lambda pair: (pair[0] != "ok", pair))
     )
-    results = shlex.quote(str(orders.results))
+    results = shlex.quote(orders.place)
     options.say(f"{counted or 'no cell done'}, in {duration(progress.elapsed)}")
     options.say(f"results: {results}; to see the board: fourfold board {results}")
 
