@@ -23,7 +23,7 @@ from fourfold.suite.cell import canonical
 
 GUEST_SIDE = (
     *("__init__.py", "method.py", "boundary.py", "evidence.py", "folder.py", "guest.py", "state.py"),
-    *("sandbox.py", "namespaces.py", "seccomp.py"),
+    *("sandbox.py", "cgroups.py", "namespaces.py", "seccomp.py"),
     *("curator.py", "curator_proxy.py", "descent.py", "model.py", "graph.py", "operations.py", "clipping.py"),
     *("metrics/__init__.py", "metrics/accountant.py"),
 )

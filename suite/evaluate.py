@@ -265,6 +265,7 @@ def _provenance(cell: Cell, seen: Visit, started: float, wall: float) -> dict[st
         "host": socket.gethostname(),
         "device": cell.budget.device,
         "confinement": seen.confinement,
+        "memory_limited_by": seen.limited_by,
         "started": started,
         "wall": wall,
         "guest_start": seen.start,

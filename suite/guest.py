@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.random  # which numpy would otherwise import in each guest
 
-from fourfold.suite import boundary, sandbox, state
+from fourfold.suite import boundary, cgroups, sandbox, state
 from fourfold.suite import folder as folders
 from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Rehearsed, Secret
@@ -72,6 +72,7 @@ def main(arguments: list[str]) -> None:
             importlib.import_module(module)
     gc.collect()
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
+    cgroups.home()  # Which those that are forked then know.
     shown = sandbox.shown()
     level, _ = sandbox.level(shown)
     control.sendall(WARM + bytes([sandbox.LEVELS.index(level)]))

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fourfold.suite import namespaces
+from fourfold.suite import cgroups, namespaces
 
 LEVELS = ("process", "namespaces")
 """How far a guest can be confined, as every row's provenance records. ``process``: its own process, environment, folder
@@ -66,6 +66,8 @@ def prepare(level: str, folder: str, shown: Sequence[str], gpus: bool, held: Seq
     folder: an empty one, the guest's. shown: folders it may read. gpus: whether it may use them.
     Raises ConfinementError where the machine does not let it.
     """
+    with contextlib.suppress(OSError):
+        cgroups.join(os.getppid())
     os.setsid()
     die_with_parent()
     if level == "namespaces":

@@ -71,7 +71,7 @@ class Visit:
     ledger: what the method wrote down by itself. evidence: what its curator noted, ledger and all; {}: it had none.
     found: what the task's examination of its model found. checks: verdicts on its mechanisms, by name.
     confinement: how far it was confined, one of ``sandbox.LEVELS``; '': it never ran. killed: it ended by SIGKILL, and
-    the suite did not send it.
+    the suite did not send it. limited_by: what limited its memory, as ``Parent`` says.
     """
 
     status: str = "ok"
@@ -90,6 +90,7 @@ class Visit:
     log: str = ""
     confinement: str = ""
     killed: bool = False
+    limited_by: str = ""
 
 
 def visit_warm(
@@ -169,7 +170,7 @@ def visit(
         with Custody(other, budget, curation.secret, curation.examine) as custody:
             _Meter(watch, result, custody, curation).converse(asks, budget.time_limit)
             result.peak_memory = max(watch.peak, watch.end().memory) + (custody.peak if custodied else 0)
-        result.log = watch.log.text()
+        result.log, result.limited_by = watch.log.text(), parent.limited_by
     return result
 
 

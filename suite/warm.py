@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from fourfold.suite import guest, leftovers, sandbox
+from fourfold.suite import cgroups, guest, leftovers, sandbox
 from fourfold.suite.pack import CURATED
 
 PRELOADED = frozenset(
@@ -36,17 +36,22 @@ class UnfitError(RuntimeError):
 
 @dataclass(frozen=True)
 class Reaped:
-    """How a guest ended: exit status, negative for a signal; CPU seconds of it and all it started; resident bytes."""
+    """How a guest ended: exit status, negative for a signal; CPU seconds of it and all it started; bytes.
+
+    exceeded: the system ended it, or what it started, at the limit of its cgroup.
+    """
 
     status: int
     cpu: float
     memory: int
+    exceeded: bool = False
 
 
 class Parent:
     """One warm parent: a Python of the method's environment that has imported ``preload`` and waits for orders.
 
-    ``confinement`` is how far its guests are confined, one of ``sandbox.LEVELS``.
+    ``confinement`` is how far its guests are confined, one of ``sandbox.LEVELS``; ``limited_by`` what limits the memory
+    of the last: its ``cgroup``, or limits on each ``process`` and the suite's looks at what they hold.
     """
 
     def __init__(self, python: str, preload: Sequence[str], threads: int, gpus: bool = False) -> None:
@@ -54,6 +59,7 @@ class Parent:
         self._kept = contextlib.ExitStack()
         self._folder = self._kept.enter_context(leftovers.folder("fourfold-parent-"))
         devices = "gpus" if gpus else "none"
+        self._guest, self._limited, self.limited_by = 0, False, "process"
         self._control, theirs = socket.socketpair()
         with theirs:
             # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
@@ -84,13 +90,15 @@ class Parent:
         """Readable once the guest is gone, or the parent: what a selector waits on before ``reap``."""
         return self._control.fileno()
 
-    def fork(self, descriptors: Sequence[int]) -> int:
+    def fork(self, descriptors: Sequence[int], memory_limit: int) -> int:
         """Start a guest with these pipe ends for its asks, answers and log; return its process id."""
         try:
             socket.send_fds(self._control, [guest.FORK], list(descriptors))
         except OSError as error:
             raise self._lost() from error
-        return int(guest.FORKED.unpack(self._told(guest.FORKED.size, _FORK))[0])
+        (self._guest,) = guest.FORKED.unpack(self._told(guest.FORKED.size, _FORK))
+        self._limited = cgroups.limit(self.pid, self._guest, memory_limit)
+        return int(self._guest)
 
     def kill(self) -> None:
         """End the guest and all it started; ``reap`` tells when that is done. Nothing where it is already gone."""
@@ -99,11 +107,13 @@ class Parent:
 
     def reap(self) -> Reaped:
         """Wait until the guest, and all it started, are gone; what it left in its folder goes too."""
-        reaped = Reaped(*guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK)))
+        status, cpu, memory = guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK))
+        held = cgroups.leave(self.pid, self._guest)
+        self.limited_by = "cgroup" if self._limited and held.entered else "process"
         if self.confinement == sandbox.LEVELS[0]:
             for left in os.scandir(self._folder):
                 shutil.rmtree(left, ignore_errors=True)
-        return reaped
+        return Reaped(status, cpu, max(memory, held.memory), held.exceeded)
 
     def _told(self, size: int, patience: float) -> bytes:
         """Read exactly what was announced: what follows must stay in the socket, where a selector sees it."""
@@ -140,6 +150,7 @@ class Parent:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        cgroups.leave_all(self.pid)
         self._said.close()
         self._kept.close()
 

@@ -65,7 +65,7 @@ class Watch:
         self._log, log = _pipe()
         self._selector = selectors.DefaultSelector()
         try:
-            self.usage = Usage(parent.pid, parent.fork((asks, answers, log)))
+            self.usage = Usage(parent.pid, parent.fork((asks, answers, log), memory_limit))
         except BaseException:
             self._close()
             raise
@@ -117,7 +117,7 @@ class Watch:
                 if (body := boundary.taken(self._incoming, length)) is not None:
                     return tag, self._checked(tag, body)
             if self._reaped:
-                raise _silent(self._reaped.status)
+                raise _silent(self._reaped)
             self._turn()
 
     def _checked(self, tag: bytes, body: bytes) -> bytes:
@@ -257,8 +257,12 @@ def _failure(body: bytes) -> tuple[str, str]:
     return "failed", f"{kind}: {text}{place}"
 
 
-def _silent(code: int) -> VisitError:
-    """Name the way a guest ended that said nothing, from its exit code."""
+def _silent(reaped: Reaped) -> VisitError:
+    """Name the way a guest ended that said nothing."""
+    code = reaped.status
+    if code == -signal.SIGKILL and reaped.exceeded:
+        reason = "it held more than was agreed, files in memory, sockets and page tables counted"
+        return VisitError("out-of-memory", f"{reason}; {_MORE_MEMORY}")
     if code == -signal.SIGKILL:
         reason = "it was killed by SIGKILL, as the system does when memory runs out; use less"
         return KilledError("out-of-memory", reason)

@@ -43,7 +43,7 @@ def doctor(as_json: bool, cache: Path) -> None:
 
     Cores, memory, GPU, confinement, versions, datasets; and of what is missing, how to get it.
     """
-    found = [*_machine(), *_gpu(), *_confinement(), *_packages(), *_datasets(cache)]
+    found = [*_machine(), *_gpu(), *_confinement(), *_memory(), *_packages(), *_datasets(cache)]
     if as_json:
         options.say_json([asdict(each) for each in found])
         return
@@ -99,6 +99,24 @@ def _confinement() -> Iterator[Finding]:
         "run on Linux 5.12 or later where user namespaces are allowed: as root, or with "
         "`sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`, "
         "in a container with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`",
+    )
+
+
+def _memory() -> Iterator[Finding]:
+    from fourfold.suite import cgroups
+
+    place, why = cgroups.home()
+    if place is not None:
+        said = f"cgroup: all that a guest holds is counted together, beneath {place}"
+        yield Finding("guests' memory", "ok", said)
+        return
+    yield Finding(
+        "guests' memory",
+        "lacks",
+        f"process: each process has a limit, and the suite looks at them all, but not at what they hold in files, "
+        f"sockets and page tables ({why})",
+        "on Linux with systemd, start fourfold by `systemd-run --user --scope -p Delegate=yes fourfold ...`; where "
+        "cgroups are of version 1, as root",
     )
 
 

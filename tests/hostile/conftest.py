@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourfold.suite import sandbox
+from fourfold.suite import cgroups, sandbox
 from fourfold.suite.method import Budget
 from fourfold.suite.task import Ask, Want
 from fourfold.suite.visit import Visit, visit_warm
@@ -171,7 +171,8 @@ def judge(level: str, request: pytest.FixtureRequest) -> Callable[[bool], None]:
         said = _said(mark, level)
         if "as root" in said and not succeeded:
             pytest.skip("this machine denies it to root as well")
-        assert succeeded == said.startswith("SUCCEEDS"), f"{level}: {said}"
+        uncounted = "elsewhere it SUCCEEDS" in said and cgroups.home()[0] is None
+        assert succeeded == (said.startswith("SUCCEEDS") or uncounted), f"{level}: {said}"
 
     return judge
 

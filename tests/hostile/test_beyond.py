@@ -7,52 +7,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from fourfold.suite import sandbox
-
 attack = pytest.mark.attack
-CGROUP = "SUCCEEDS: a memory cgroup alone would count it"
 SAME = "SUCCEEDS: as under namespaces"
-LIMIT = {"memory_limit": 300 << 20}
-
-
-@attack(
-    namespaces="SUCCEEDS: what lies in files counts as scratch, up to sandbox.SCRATCH, and not as memory",
-    process="SUCCEEDS: what lies in files is the disk's",
-)
-def test_holds_memory_in_files(strike, judge):
-    fit = "file = open('held', 'wb'); [file.write(bytes(1 << 24)) for _ in range(25)]; time.sleep(0.3)"
-    seen = strike(fit, budget=LIMIT)
-    assert sandbox.SCRATCH > 400 << 20
-    judge(seen.status == "ok" and seen.peak_memory < 200 << 20)
-
-
-@attack(namespaces=CGROUP, process=SAME)
-def test_holds_memory_in_sockets(strike, judge):
-    seen = strike("""
-        held, size = [socket.socketpair() for _ in range(400)], 0
-        for end in (end for pair in held for end in pair):
-            end.setblocking(False)
-            try:
-                while True:
-                    size += end.send(bytes(60000))
-            except BlockingIOError:
-                pass
-        time.sleep(0.3)
-        print(size)
-    """, budget={"memory_limit": 100 << 20})
-    judge(seen.status == "ok" and int(seen.log) > 100 << 20)
-
-
-@attack(namespaces=CGROUP, process=SAME)
-def test_holds_memory_in_page_tables(strike, judge):
-    seen = strike("""
-        import mmap
-        held = mmap.mmap(-1, 32 << 30, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE | 0x4000)
-        sum(held[place] for place in range(0, 32 << 30, 2 << 20))
-        time.sleep(0.3)
-        print(next(line for line in open('/proc/self/status') if line.startswith('VmPTE')).split()[1])
-    """, budget=LIMIT)
-    judge(seen.status == "ok" and int(seen.log) > 60 << 10 and seen.peak_memory < 60 << 20)
 
 
 @attack(

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from fourfold.suite import cgroups, sandbox
+
 attack = pytest.mark.attack
 LIMIT = 300 << 20
 UNCOUNTED = "the system call is denied: no limit counts what it holds"
 HELD = "RLIMIT_DATA, or the suite's look at resident memory, ends it"
+COUNTED = "its cgroup, where one may be made; elsewhere it SUCCEEDS"
 HARMFUL = "not run: it would hurt this machine"
 
 
@@ -90,7 +93,56 @@ def test_has_room_for_empty_files_without_end(strike, judge):
     judge(int(seen.log) > 1 << 18)
 
 
-@attack(namespaces=UNCOUNTED, process="SUCCEEDS: nothing counts it")
+@attack(namespaces=COUNTED, process="SUCCEEDS: what lies in files is the disk's")
+def test_holds_memory_in_files(strike, judge):
+    fit = "file = open('held', 'wb'); [file.write(bytes(1 << 24)) for _ in range(25)]; time.sleep(0.3)"
+    seen = strike(fit, budget={"memory_limit": LIMIT})
+    assert sandbox.SCRATCH > 400 << 20
+    judge(seen.status == "ok" and seen.peak_memory < 200 << 20)
+
+
+@attack(both=COUNTED)
+def test_holds_memory_in_sockets(strike, judge):
+    seen = strike("""
+        held, size = [socket.socketpair() for _ in range(400)], 0
+        for end in (end for pair in held for end in pair):
+            end.setblocking(False)
+            try:
+                while True:
+                    size += end.send(bytes(60000))
+            except BlockingIOError:
+                pass
+        time.sleep(0.3)
+        print(size)
+    """, budget={"memory_limit": 100 << 20})
+    judge(seen.status == "ok" and int(seen.log) > 100 << 20)
+
+
+@attack(both=COUNTED)
+def test_holds_memory_in_page_tables(strike, judge):
+    seen = strike("""
+        import mmap
+        held = mmap.mmap(-1, 32 << 30, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE | 0x4000)
+        sum(held[place] for place in range(0, 32 << 30, 2 << 20))
+        time.sleep(0.3)
+        print(next(line for line in open('/proc/self/status') if line.startswith('VmPTE')).split()[1])
+    """, budget={"memory_limit": LIMIT})
+    judge(seen.status == "ok" and int(seen.log) > 60 << 10 and seen.peak_memory < 60 << 20)
+
+
+@attack(namespaces="it sees no file system of cgroups", process="SUCCEEDS as root: root may leave any")
+def test_leaves_its_cgroup(hoard, judge):
+    if cgroups.home()[0] is None:
+        pytest.skip(f"it has none: {cgroups.home()[1]}")
+    judge(hoard("""
+for procs in glob.glob('/sys/fs/cgroup/**/cgroup.procs', recursive=True):
+    open(procs, 'w').write('0')
+file = open('held', 'wb')
+[file.write(bytes(1 << 24)) for _ in range(30)]
+""".strip()))
+
+
+@attack(namespaces=UNCOUNTED, process=COUNTED)
 def test_holds_memory_in_files_without_a_name(hoard, judge):
     judge(hoard("fd = os.memfd_create('held'); [os.write(fd, bytes(1 << 20)) for _ in range(480)]"))
 

@@ -65,8 +65,9 @@ def test_memory_that_grows_in_children_counts(run: Run) -> None:
         memory_limit=300 << 20,
     )
     assert seen.status == "out-of-memory"
-    assert re.search(r"it used 0\.\d\d GiB where 0\.29 were agreed; use less, or declare more", seen.reason)
-    assert seen.peak_memory > 300 << 20
+    told = r"it used 0\.\d\d GiB where 0\.29 were agreed|it held more than was agreed, .*|MemoryError: .*"
+    assert re.search(f"({told}); use less, or declare more", seen.reason)  # Whoever was first: looks, cgroup, itself.
+    assert seen.peak_memory > 250 << 20
 
 
 @LINUX
@@ -189,7 +190,7 @@ def test_a_parent_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_the_suite_going_away_ends_the_guest(tmp_path: Path) -> None:
     parent = Parent(sys.executable, (), 1)
     pipes = [os.pipe() for _ in range(3)]
-    pid = parent.fork((pipes[0][0], pipes[1][1], pipes[2][1]))
+    pid = parent.fork((pipes[0][0], pipes[1][1], pipes[2][1]), 1 << 30)
     assert alive(pid)
     parent.close()
     assert not alive(pid)
