@@ -1,15 +1,21 @@
 """The actors of a Ray campaign that work: Evaluators score cells, a Collector writes what they come to."""
 
+import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fourfold.suite import leftovers
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job, Result
 from fourfold.suite.pack import Pack
 from fourfold.suite.worker import Worker, keep
+
+PREFIX = "fourfold-campaign-"
+"""How the folders of campaigns on a node are called."""
 
 
 class Collector:
@@ -23,14 +29,25 @@ class Collector:
         return keep(result, self._results, self._command)
 
 
+def _shared(name: str) -> tuple[contextlib.ExitStack, Path]:
+    """A folder that the Evaluators of one campaign on one node have in common; what keeps it while this one lives."""
+    shared, lock = Path(tempfile.gettempdir()) / name, None
+    while lock is None:
+        shared.mkdir(mode=0o700, exist_ok=True)
+        lock = leftovers.hold(shared)
+    leftovers.sweep(PREFIX, shared.parent)
+    kept = contextlib.ExitStack()
+    kept.callback(os.close, lock)
+    return kept, shared
+
+
 class Evaluator:
     """Scores cells on one node, one at a time. Methods and environments that it unpacks serve the node's others too."""
 
     def __init__(self, key: bytes, campaign: str, sandboxed: bool, scheduler: Any, node: str) -> None:
-        self._shared = Path(tempfile.gettempdir()) / f"fourfold-{campaign}"
-        self._shared.mkdir(mode=0o700, exist_ok=True)
-        self._own = tempfile.mkdtemp(dir=self._shared)
-        tempfile.tempdir = self._own
+        self._kept, self._shared = _shared(f"{PREFIX}{campaign}")
+        self._own = self._kept.enter_context(leftovers.folder("own-", self._shared))
+        tempfile.tempdir = str(self._own)
 
         def tell(text: str) -> None:
             scheduler.tell.remote(f"{node}: {text}")
@@ -59,4 +76,6 @@ class Evaluator:
 
     def tidy(self, *, last: bool) -> None:
         """Remove what would stay behind, here and, by the ``last`` of a campaign, on the node."""
-        shutil.rmtree(self._shared if last else self._own, ignore_errors=True)
+        self._kept.close()
+        if last:
+            shutil.rmtree(self._shared, ignore_errors=True)

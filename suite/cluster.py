@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,20 @@ class _Node:
     whole: Share
     probe: Any = None
 
+    @property
+    def gone(self) -> bool:
+        """Whether Ray counts it among the dead."""
+        return self.whole.cpus < 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lost:
+    """A cell all of whose workers were lost, the last of them with this Evaluator; whose fault, its nodes will tell."""
+
+    task: Task
+    slot: _Slot
+    reason: str
+
 
 def _answer() -> None:
     """Show that a node is alive."""
@@ -153,6 +167,8 @@ class Scheduler:
         self._workers, self._patience = workers or len(jobs), patience
         self._surveyed, self._waited = 0.0, time.monotonic()
         self._nodes: list[_Node] = []
+        self._fell: dict[str, set[int]] = {}  # Of each cell that lost an Evaluator, the nodes on which it did.
+        self._lost: list[_Lost] = []
         self._survey()
         self._queue = Queue(jobs, lambda cell: estimates[cell.id], self._need)
         self._left = Counter(_datasets(jobs))
@@ -183,7 +199,7 @@ class Scheduler:
     def run(self) -> None:
         """Run the campaign until all is in the store, or it is stopped."""
         try:
-            while not self._stopped.is_set() and (self._queue or self._busy or self._writing):
+            while not self._stopped.is_set() and (self._queue or self._busy or self._writing or self._lost):
                 self._survey()
                 self._dispatch()
                 if refs := [*self._busy, *self._writing]:
@@ -206,9 +222,10 @@ class Scheduler:
         self._listen()
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for known in self._nodes:
-            if known.id not in alive and known.whole.cpus >= 0:
+            if known.id not in alive and not known.gone:
                 known.whole = Share(-1, (0.0,) * len(known.whole.gpus))
                 self._waited = time.monotonic()
+        self._judge()
         for key in alive.keys() - {known.id for known in self._nodes}:
             resources = alive[key]["Resources"]
             whole = Share(resources.get("CPU", 0.0), (1.0,) * int(resources.get("GPU", 0)))
@@ -218,7 +235,9 @@ class Scheduler:
     def _listen(self) -> None:
         """Trust the nodes in doubt that answer."""
         for node in self._nodes:
-            if node.probe and self._ray.wait([node.probe], timeout=0)[0]:
+            if node.gone:
+                node.probe = None
+            elif node.probe and self._ray.wait([node.probe], timeout=0)[0]:
                 try:
                     self._ray.get(node.probe)
                     node.probe = None
@@ -294,11 +313,7 @@ class Scheduler:
         except self._ray.exceptions.RayError as error:
             if getattr(error, "actor_init_failed", False):
                 raise self._unfit(slot, first_line(error)) from None
-            self._slots.remove(slot)
-            self._ray.kill(slot.actor)
-            self._doubt(self._nodes[slot.node])
-            given_up = deadly if self._lives(self._nodes[slot.node]) else lost
-            self._retry(slot, task, f"the Evaluator {slot.name} was lost: {first_line(error)}", given_up)
+            self._bury(slot, task, f"the Evaluator {slot.name} was lost: {first_line(error)}")
         else:
             if slot.cells >= RECYCLED:
                 self._end([slot], last=False)
@@ -317,17 +332,32 @@ class Scheduler:
         return ClusterError(f"the node {self._nodes[slot.node].name} cannot score these cells: {reason}; install on "
                             "every node what is installed here: fourfold, and the packages that plug in the tasks")
 
-    def _lives(self, node: _Node) -> bool:
-        """Whether Ray still counts a node among the living; one whose worker a method killed is."""
-        return any(each["NodeID"] == node.id and each["Alive"] for each in self._ray.nodes())
-
-    def _retry(
-        self, slot: _Slot, task: Task, reason: str, given_up: Callable[[Cell, str], Result] = lost
-    ) -> None:
+    def _bury(self, slot: _Slot, task: Task, reason: str) -> None:
+        """Let go of an Evaluator that was lost, and have its cell tried again, if it may be."""
+        self._slots.remove(slot)
+        self._ray.kill(slot.actor)
+        self._doubt(self._nodes[slot.node])
+        self._fell.setdefault(task.job.cell.id, set()).add(slot.node)
         if self._queue.again(task):
             self._events.put(Retried(task.job.cell, reason))
         else:
-            self._write(given_up(task.job.cell, f"{reason}, {schedule.ATTEMPTS} times"), slot.name)
+            self._lost.append(_Lost(task, slot, reason))
+
+    def _judge(self) -> None:
+        """Give up the cells that lost too many Evaluators: by their method's fault where all the nodes still answer."""
+        for each in list(self._lost):
+            nodes = [self._nodes[index] for index in self._fell[each.task.job.cell.id]]
+            gone = any(node.gone for node in nodes)
+            if gone or not any(node.probe for node in nodes):
+                self._lost.remove(each)
+                given_up = lost if gone else deadly
+                self._write(given_up(each.task.job.cell, f"{each.reason}, {schedule.ATTEMPTS} times"), each.slot.name)
+
+    def _retry(self, slot: _Slot, task: Task, reason: str) -> None:
+        if self._queue.again(task):
+            self._events.put(Retried(task.job.cell, reason))
+        else:
+            self._write(lost(task.job.cell, f"{reason}, {schedule.ATTEMPTS} times"), slot.name)
 
     def _write(self, result: Result, name: str) -> None:
         self._writing[self._collector.write.remote(result)] = result, name

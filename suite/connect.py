@@ -4,20 +4,27 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from fourfold.suite import leftovers
 from fourfold.suite.events import Setting
 
 _LOCAL = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+_HEALTH = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "8000",
+    "RAY_health_check_failure_threshold": "1",
+}
+"""Have Ray notice in under ten seconds that a node hangs; by itself it takes a minute. One question that may take eight
+seconds, not several short ones: a machine that is merely busy misses those."""
 _GUARD = """
 import contextlib, psutil, shutil, sys
 found = []
@@ -53,7 +60,9 @@ def connected(setting: Setting) -> Iterator[Any]:
     """
     with contextlib.ExitStack() as stack:
         if not setting.address:
-            stack.enter_context(_environment(RAY_AUTH_TOKEN=_token(), **_LOCAL))  # Ray reads them when it is imported.
+            chosen = {name: os.environ.get(name, value) for name, value in _HEALTH.items()}
+            # Ray reads them when it is imported, and its servers when they start.
+            stack.enter_context(_environment(RAY_AUTH_TOKEN=_token(), **_LOCAL, **chosen))
         try:
             import ray
         except ImportError as error:
@@ -74,9 +83,10 @@ def _started(ray: Any, cpus: int) -> Iterator[None]:
     When this process is killed, all of Ray's notice by themselves but two, which would stay for a minute.
     """
     # Sockets lie beneath the folder, and their paths may have no more than 107 bytes.
-    folder = tempfile.mkdtemp(prefix="ff-", dir="/tmp" if os.path.isdir("/tmp") else None)
-    with _environment(TMPDIR=folder), contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    short = Path("/tmp") if os.path.isdir("/tmp") else None
+    with contextlib.ExitStack() as stack:
+        folder = str(stack.enter_context(leftovers.folder("fourfold-ray-", short)))
+        stack.enter_context(_environment(TMPDIR=folder))
         before = _children()
         ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=folder, **_QUIET)
         started = _children() - before

@@ -1,6 +1,7 @@
 """The results folder, written and read: one immutable Parquet file a cell (layout.py says where, cellfile.py how)."""
 
 import bisect
+import contextlib
 import difflib
 import functools
 import operator
@@ -83,12 +84,12 @@ def place_cell(root: Path, cell_id: str, data: bytes) -> bool:
     with explained("write", place):
         if any(cell_id in members(folder) for folder in scan_compacted(root).compacted):
             return False
-        make_folder(root / "cells")
         make_folder(place.parent)
         while not write_once(place, data):
             if _readable(place, cell_id):
                 return False
-            set_aside(root, place)
+            with contextlib.suppress(FileNotFoundError):  # Another writer, with the same in mind, was first.
+                set_aside(root, place)
     return True
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from fourfold.suite import schedule, store
+from fourfold.suite import cluster, schedule, store
 from fourfold.suite.evaluate import Job
-from fourfold.suite.events import Finished, Setting
+from fourfold.suite.events import Event, Finished, Setting
 from fourfold.suite.local import process
 from fourfold.suite.worker import Worker, keep, loader
 
@@ -128,3 +128,26 @@ def test_a_campaign_of_no_ops_with_its_start(benchmark: Any, toy: Toy, tmp_path:
         return sum(isinstance(event, Finished) for event in process(jobs, setting))
 
     assert benchmark.pedantic(campaign, setup=lambda: ((next(places),), {}), rounds=3) == 100
+
+
+def steady(events: Iterator[Event]) -> list[float]:
+    """When each cell of a campaign was finished."""
+    return [time.perf_counter() for event in events if isinstance(event, Finished)]
+
+
+@pytest.mark.benchmark(group="62 cells of one second on two workers")
+@pytest.mark.parametrize("method", ["Sleeper[seconds=1]", "Busy[seconds=1]"])
+@pytest.mark.parametrize("backend", [process, cluster.run])
+def test_what_a_campaign_adds_to_cells_of_a_second(
+    benchmark: Any, toy: Toy, tmp_path: Path, backend: Any, method: str
+) -> None:
+    """Counted from where each worker has done one cell: what starts once, such as Ray, is no part of it."""
+    setting = Setting(tmp_path / "results", tmp_path, tmp_path, KEY, lambda cell: schedule.UNKNOWN, workers=2)
+    ends = benchmark.pedantic(lambda: steady(backend(toy(method, seeds=62), setting)), rounds=1)
+    rows = store.read(setting.results, ["value"], metric="wall_seconds", group="").rows["value"].to_pylist()
+    assert len(ends) == len(rows) == 62
+    seconds = ends[-1] - ends[1]
+    added, methods = seconds / 30 - 1, sum(rows) / 62
+    benchmark.extra_info |= {"added": added, "methods_took": methods}
+    print(f"\n{method} by {backend.__module__}: {seconds:.2f} s where 30 are the least, {added:.1%} more; "
+          f"a method took {methods:.3f} s")

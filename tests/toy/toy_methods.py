@@ -45,6 +45,17 @@ class Sleeper(Noop):
         time.sleep(self.seconds)
 
 
+class Busy(Noop):
+    """Computes all the while."""
+
+    seconds: float = 0.5
+
+    def fit(self, train, budget):
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            pass
+
+
 class Failing(Noop):
     """Cannot."""
 
