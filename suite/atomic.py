@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+_NO_EXCLUSIVE_RENAME = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _NEXT = {
     errno.ENOSPC: "free some space there, or give another folder with --results, and run the same command again",
     errno.EDQUOT: "free some of the quota there, or give another folder with --results, and run the same command again",
@@ -67,7 +68,8 @@ def move_once(source: Path, place: Path) -> bool:
     """Move a file within one file system, atomically. False: ``place`` is taken, and both stay as they were.
 
     A hard link is exclusive everywhere, a plain rename is not: it lets the last writer win. Where there are no hard
-    links (FAT, some FUSE and shared folders; directories), the kernel's exclusive rename does the same.
+    links (FAT, some FUSE and shared folders; directories), the kernel's exclusive rename does the same; and where that
+    is not known either (most of FUSE), an empty file holds the place until the rename.
     """
     try:
         os.link(source, place)
@@ -117,4 +119,18 @@ def _rename_exclusively(source: Path, place: Path) -> None:
         failed = libc.renameat2(here, old, here, new, 1)  # RENAME_NOREPLACE
     if failed:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(place))
+        if number not in _NO_EXCLUSIVE_RENAME:
+            raise OSError(number, os.strerror(number), str(place))
+        _rename_onto_claim(source, place)
+
+
+def _rename_onto_claim(source: Path, place: Path) -> None:
+    """Who is killed between the two steps leaves an empty file: readers take it for nothing, and writers move it."""
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        os.replace(source, place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if not place.stat().st_size:
+                place.unlink()
+        raise

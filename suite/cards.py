@@ -1,5 +1,6 @@
 """Cards in a results folder: what a board says about a task or a method, so that it needs neither to be installed."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -37,7 +38,8 @@ def write_card(root: Path, kind: str, ident: str, card: Mapping[str, Any]) -> bo
             there = _read_card(place)
             if isinstance(there, dict):
                 return there == json.loads(data)
-            set_aside(root, place)
+            with contextlib.suppress(FileNotFoundError):  # Another writer, with the same in mind, was first.
+                set_aside(root, place)
     return True
 
 

@@ -1,6 +1,7 @@
 """Places that take no files, or not as they should: gone, full, read-only, somebody else's, without hard links."""
 
 import os
+import platform
 import resource
 import shutil
 import subprocess
@@ -128,4 +129,41 @@ def test_a_file_system_without_hard_links(tmp_path: Path, make_cell: Make, as_se
     run = subprocess.run([sys.executable, "-c", _LINKLESS, root, repr(cells)], capture_output=True, text=True)
     assert run.stdout == "[True, True, False]\n", run.stderr
     assert as_set(read(root).rows) == as_set(pa.Table.from_pylist(cells[0][1] + cells[1][1], schema=SCHEMA))
+    assert list(root.rglob(".*.tmp")) == []
+
+
+_CLAIMING = """
+import errno, sys
+from pathlib import Path
+from fourfold.suite import seccomp
+from fourfold.suite.store import write_cell
+inf = float("inf")
+ours = eval(sys.stdin.read())
+refused = [(0x20, 0, 0, 0)]  # Load the number of the call; where it is that of link, linkat or renameat2, refuse.
+for number, error in ((86, errno.EPERM), (265, errno.EPERM), (316, errno.EINVAL)):
+    refused += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | error)]
+seccomp._load([*refused, (0x06, 0, 0, 0x7FFF0000)])
+for cell in ours:
+    write_cell(Path(sys.argv[1]), *cell, {})
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of the system calls are those of x86_64")
+def test_two_writers_at_once_where_nothing_is_exclusive_but_to_create(
+    tmp_path: Path, make_cell: Make, as_set: AsSet
+) -> None:
+    root, cells = create(tmp_path / "results"), [make_cell(number) for number in range(60)]
+    killed = root / "cells" / cells[0][0][:2] / f"{cells[0][0]}.parquet"
+    killed.parent.mkdir()
+    killed.touch()
+    words = [sys.executable, "-c", _CLAIMING, root]
+    writers = [subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for each in writers:
+        assert each.stdin is not None
+        each.stdin.write(repr(cells))
+        each.stdin.close()
+    for each in writers:
+        assert each.wait() == 0, each.stderr and each.stderr.read()
+    assert read(root).skipped == []
+    assert as_set(read(root).rows) == as_set(pa.Table.from_pylist([row for _, rows in cells for row in rows], SCHEMA))
     assert list(root.rglob(".*.tmp")) == []
