@@ -6,7 +6,8 @@ Whoever uses such a folder holds a lock on it, which ends with the process, howe
 import contextlib
 import fcntl
 import os
-import shutil
+import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     try:
         yield made
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        remove(made)
         os.close(lock)
 
 
@@ -52,6 +53,49 @@ def sweep(prefix: str, parent: Path) -> None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(lock).st_uid == os.geteuid():
-                    shutil.rmtree(path, ignore_errors=True)
+                    remove(path)
             finally:
                 os.close(lock)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and all in it, as far as this user may."""
+    with contextlib.suppress(OSError):
+        clear(folder)
+        folder.rmdir()
+
+
+def clear(folder: Path) -> None:
+    """Remove all that lies in a folder that nobody uses, following no link; what this user may not remove stays.
+
+    However deep it goes: what lies deeper is first moved up, as no path reaches it, and no recursion. Raises OSError.
+    """
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        waiting = _parted(top, top)
+        while waiting:
+            with contextlib.suppress(OSError):
+                name = waiting.pop()
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+                try:
+                    waiting += _parted(inner, top)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+
+
+def _parted(folder: int, top: int) -> list[str]:
+    """Remove what lies in a folder and is none; move the folders in it to ``top``, and return their names there."""
+    moved = []
+    for name in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                os.unlink(name, dir_fd=folder)
+                continue
+            os.chmod(name, 0o700, dir_fd=folder)
+            there = secrets.token_hex(16)
+            os.rename(name, there, src_dir_fd=folder, dst_dir_fd=top)
+            moved.append(there)
+    return moved

@@ -13,7 +13,7 @@ import numpy as np
 
 from fourfold.suite import boundary, energy, folder, guest, packfiles
 from fourfold.suite.custody import Custody
-from fourfold.suite.evidence import Secret
+from fourfold.suite.evidence import NUMBERS, Secret
 from fourfold.suite.folder import Folder
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.pack import CURATED
@@ -24,11 +24,10 @@ from fourfold.suite.watch import FaultError, KilledError, VisitError, Watch
 _TOTAL_TOLERANCE = 1e-3
 _NAMES = 1 << 24
 """The most bytes that the names of a folder's files take."""
-
-
 TRIES = 3
 """How often a visit is begun that breaks off by nobody's known fault."""
-
+_STEPS = 1 << 26
+"""Bytes of a curator's notes on the steps of a fit, beside its releases."""
 MODEL = 1 << 29
 """The most bytes of a model that a method hands over."""
 
@@ -254,7 +253,7 @@ class _Meter:
             body = self._say(ask.verb, public(ask.give) if self._holder else ask.give, _most(ask.want))
         self._phase(self._used())
         if ask.verb == "fit":
-            self._evidence()
+            self._evidence(ask.give)
         if isinstance(ask.want, FolderWant):
             return _folder(body, ask.verb)
         return check(body, ask.want, ask.verb) if ask.want else None
@@ -263,11 +262,9 @@ class _Meter:
         """Ask the guest, passing on what it asks of its curator meanwhile, and take its answer and ledger."""
         self._watch.ask(verb, boundary.encode(give))
         while True:
-            tag, body = self._watch.either((guest.ANSWER, guest.CALL), most)
-            if tag == guest.ANSWER:
+            tag, body = self._watch.either((guest.ANSWER, guest.CALL) if self._holder else (guest.ANSWER,), most)
+            if tag == guest.ANSWER or self._holder is None:
                 break
-            if self._holder is None:
-                raise VisitError("invalid-output", "it called on a curator that it was not given")
             self._watch.say(guest.REPLY, self._holder.call(body))
         self._result.ledger = mechanisms(self._watch.frame(guest.LEDGER))
         return body
@@ -275,8 +272,8 @@ class _Meter:
     def _model(self, ask: Ask) -> bytes:
         return self._say("model", public(ask.give), MODEL)
 
-    def _evidence(self) -> None:
-        noted = self._watch.frame(guest.EVIDENCE)
+    def _evidence(self, give: Any) -> None:
+        noted = self._watch.frame(guest.EVIDENCE, 0 if self._holder else _noted(give))
         try:
             told = self._holder.account() if self._holder else boundary.fields(noted) if noted else {}
             self._result.evidence = dict(told)
@@ -304,6 +301,12 @@ def _folder(body: bytes, verb: str) -> Folder:
         return folder.read(boundary.fields(body))
     except ValueError as error:
         raise _Refused(f"{verb} did not leave a folder of files: {error}") from error
+
+
+def _noted(give: Any) -> int:
+    """The most bytes of a curator's notes on a fit; 0 where the records that were given have nothing private."""
+    rows = max((len(getattr(give, name)) for name in getattr(give, "private", ())), default=0)
+    return 16 * rows + 8 * NUMBERS + _STEPS if rows else 0
 
 
 def _most(want: Want | FolderWant | None) -> int:

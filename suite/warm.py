@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -111,8 +110,8 @@ class Parent:
         held = cgroups.leave(self.pid, self._guest)
         self.limited_by = "cgroup" if self._limited and held.entered else "process"
         if self.confinement == sandbox.LEVELS[0]:
-            for left in os.scandir(self._folder):
-                shutil.rmtree(left, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                leftovers.clear(self._folder)
         return Reaped(status, cpu, max(memory, held.memory), held.exceeded)
 
     def _told(self, size: int, patience: float) -> bytes:

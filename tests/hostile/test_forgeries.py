@@ -196,6 +196,12 @@ def test_forges_a_count_that_is_no_number(strike, judge):
     judge(seen.status != "ok" or seen.parameters is not None)
 
 
+@attack(both="evidence of nothing private is not asked for: its length is read before it is")
+def test_sends_evidence_that_nobody_asked_for(strike, judge):
+    seen = strike("send(frame(b'A'), frame(b'L', b'[]'), frame(b'V', bytes(1 << 20))); time.sleep(5)")
+    judge("its evidence has 1,048,576 bytes where at most 0 were agreed" not in seen.reason)
+
+
 @attack(both="the board's rows are the suite's; evidence is held to its grammar")
 def test_forges_evidence_that_is_none(strike, judge):
     seen = strike("send(frame(b'A'), frame(b'L', b'[]'), frame(b'V', b'ARROW1' * 100)); time.sleep(5)")

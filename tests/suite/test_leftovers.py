@@ -68,3 +68,19 @@ def test_a_folder_that_was_swept_before_it_was_held_is_not_held(tmp_path: Path) 
     os.close(lock)
     leftovers.sweep("go", tmp_path)
     assert not gone.exists()
+
+
+def test_a_folder_of_any_depth_goes_and_what_links_lead_to_stays(tmp_path: Path) -> None:
+    (kept := tmp_path / "kept").mkdir()
+    (kept / "file").touch()
+    deep = [sys.executable, "-c", "import os\nfor _ in range(3000): os.mkdir('d'); open('f', 'w'); os.chdir('d')"]
+    (full := tmp_path / "full").mkdir()
+    subprocess.run(deep, cwd=full, check=True)
+    (full / "link").symlink_to(kept)
+    (full / "other").mkdir()
+    (full / "other" / "link").symlink_to(kept / "file")
+    (full / "other").chmod(0)
+    leftovers.clear(full)
+    assert list(full.iterdir()) == []
+    leftovers.remove(full)
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]

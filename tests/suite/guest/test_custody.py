@@ -258,7 +258,7 @@ def test_one_that_holds_its_records_has_no_line_to_a_custodian(kept):
         access="records",
     )
     assert seen.status == "invalid-output"
-    assert "a curator that it was not given" in seen.reason
+    assert "a frame b'C' came where b'A' was due" in seen.reason
 
 
 def test_it_must_hand_over_a_model(kept):
