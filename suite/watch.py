@@ -23,13 +23,16 @@ LOG_KEPT = 16 << 10
 
 _LIMITS = {
     guest.READY: 8, guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14, guest.FAULT: 1 << 14,
-    guest.EVIDENCE: 1 << 30, guest.CALL: 1 << 29,
+    guest.CALL: 1 << 29,
 }
 _LOOK = 0.1  # Seconds between two looks at the guest's memory.
 _GRACE = 1.0  # Seconds for a guest that is done to end by itself.
 _CLOSED = 3.0  # Seconds for one that has closed its pipe: how it ends says why, and a busy machine takes its time.
 _PIPE = 1 << 20
-_NAMES = {guest.ANSWER: "answer", guest.LEDGER: "ledger", guest.ERROR: "error", guest.STATE: "count"}
+_NAMES = {
+    guest.ANSWER: "answer", guest.LEDGER: "ledger", guest.ERROR: "error", guest.STATE: "count",
+    guest.EVIDENCE: "evidence",
+}
 _HANDS_OFF = "leave descriptors alone that the method did not open"
 _MORE_MEMORY = "use less, or declare more: memory = ... (GiB)"
 
