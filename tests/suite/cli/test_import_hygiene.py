@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
+    "fsspec",
     "jinja2",
     "lightgbm",
     "numpy",
