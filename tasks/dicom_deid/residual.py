@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.tasks.dicom_deid import ocr
+from fourfold.tasks.dicom_deid import moved, ocr
 from fourfold.tasks.dicom_deid.key import Mask, Planted
 from fourfold.tasks.dicom_deid.reading import File, same_samples
 
 HIDDEN, LEGIBLE = 0.1, 0.5
 """Below the first share of glyph pixels an identifier is hidden, above the second legible; OCR decides between."""
+ELSEWHERE = 0.7
+"""Above this share an identifier is legible where it did not stand: there are many places to find it in by chance."""
 SURVIVES = 0.25
 """The part of its contrast that a pixel must keep to count."""
 _SAMPLE = 4096
@@ -53,6 +55,20 @@ class Pixels:
         return found
 
     @cached_property
+    def looks(self) -> list[moved.Look]:
+        """Those frames that were written otherwise than a perfect method would, in all ways that may show text."""
+        before, perfect, after = (
+            seen(file)[0] if file is not None and file.pixels[0] is not None else None
+            for file in (self.given, self.reference or self.given, self.written)
+        )
+        if before is None or perfect is None or after is None:
+            return []
+        ink = min((np.count_nonzero(mask.glyphs) for mask in self.masks if mask is not None), default=0)
+        like = [min(frame, len(before) - 1) for frame in range(len(after))]
+        pairs = zip(like, after, strict=True)
+        return [look for at, image in pairs for look in moved.looks(before[at], perfect[at], image, ink)]
+
+    @cached_property
     def stored_as_reference(self) -> bool:
         """Whether the bytes of the pixels are those of a perfect method's output."""
         return self.reference is not None and same_samples(self.written, self.reference)
@@ -83,27 +99,53 @@ def legible(pixels: Pixels, item: Planted) -> tuple[str, str]:
         return "", ""
     if pixels.stored_as_given:
         return "contrast", "its pixels are those that were given"
-    if _as_reference(pixels, item.mask):
-        return "", ""
-    if pixels.other_shape:
-        return _read_whole(pixels, item)
-    shares = [
-        (share(before[frame], after[frame], item.mask, scale), after[frame])
-        for before, after, scale in pixels.pairs
-        for frame in (range(min(len(before), len(after))) if item.mask.frame < 0 else [item.mask.frame])
-        if frame < min(len(before), len(after))
-    ]
+    shares = [] if _as_reference(pixels, item.mask) else _shares(pixels, item.mask)
     most = max((each for each, _ in shares), default=0.0)
-    if most < HIDDEN:
-        return "", ""
     if most > LEGIBLE:
         return "contrast", f"{most:.0%} of its glyph pixels keep their contrast"
+    elsewhere = _elsewhere(pixels, item.mask)
+    if elsewhere:
+        return "contrast, elsewhere", f"{elsewhere:.0%} of its glyph pixels keep their contrast, in another place"
+    if pixels.other_shape:
+        return _read_whole(pixels, item)
     for each, image in sorted(shares, key=lambda pair: -pair[0])[:4]:
         if each >= HIDDEN:
             said, text = ocr.reads(_crop(image, item.mask), item.forms)
             if said:
                 return said, f"{each:.0%} of its glyph pixels keep their contrast; {text}"
     return "", ""
+
+
+def _shares(pixels: Pixels, mask: Mask) -> list[tuple[float, Grey]]:
+    """Of each frame, in each way it can be seen, what share of the glyph pixels keep their contrast, and the image."""
+    return [
+        (share(before[frame], after[frame], mask, scale), after[frame])
+        for before, after, scale in pixels.pairs
+        for frame in (range(min(len(before), len(after))) if mask.frame < 0 else [mask.frame])
+        if frame < min(len(before), len(after))
+    ]
+
+
+def _elsewhere(pixels: Pixels, mask: Mask) -> float:
+    """The share of a mask's glyph pixels that keep their contrast where they did not stand, on any frame; 0 where they
+    are not found. Half of them at least must be within the image."""
+    if not pixels.looks:
+        return 0.0
+    before = seen(pixels.given)[0][max(0, mask.frame)]
+    box = _crop(before, mask, 0)
+    glyphs = mask.glyphs[: box.shape[0], : box.shape[1]]
+    for look in pixels.looks:
+        scale = float(np.ptp(look.image)) / (float(np.ptp(before)) or 1.0)
+        moved_with = (mask.top + look.shift[0], mask.left + look.shift[1])
+        for top, left in (*([moved_with] if any(look.shift) else ()), *moved.places(look, box, glyphs)):
+            there = look.image[max(0, top) : max(0, top + box.shape[0]), max(0, left) : max(0, left + box.shape[1])]
+            first, second = max(0, -top), max(0, -left)  # Some of it may have been cut off.
+            left_of = slice(first, first + there.shape[0]), slice(second, second + there.shape[1])
+            if 2 * np.count_nonzero(glyphs[left_of]) >= np.count_nonzero(glyphs):
+                kept = share(box[left_of], there, Mask(0, 0, glyphs[left_of]), scale)
+                if kept > ELSEWHERE:
+                    return kept
+    return 0.0
 
 
 def share(given: Grey, written: Grey, mask: Mask, scale: float = 1.0) -> float:

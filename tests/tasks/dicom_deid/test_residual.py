@@ -1,5 +1,6 @@
 """Burned-in text is legible, hidden or in doubt by what is left of its contrast, however the image was rescaled."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from io import BytesIO
 
@@ -105,6 +106,53 @@ GONE["blurred beyond reading"][BOX] = gaussian_filter(burned()[BOX].astype(float
 @pytest.mark.parametrize("how", GONE)
 def test_text_that_is_gone_is_hidden(how):
     assert verdict(file(GONE[how].astype(np.uint16))) == ""
+
+
+def alone(rows: int, columns: int) -> np.ndarray:
+    """Without the text where it stood, and with it elsewhere."""
+    image = anatomy()
+    image[:, 10 + rows : 20 + rows, 12 + columns : 52 + columns][:, LETTERS] = 1200
+    return image
+
+
+def beside_a_box() -> np.ndarray:
+    image = alone(30, 12)
+    image[BOX] = 0
+    return image
+
+
+MOVED = {
+    "by some pixels": np.roll(burned(), (3, 5), (1, 2)), "by many": np.roll(burned(), (20, 15), (1, 2)),
+    "beyond the edge": np.roll(burned(), -20, 2), "mirrored": burned()[:, :, ::-1], "on its head": burned()[:, ::-1],
+    "turned": np.rot90(burned(), 1, (1, 2)), "turned around": burned()[:, ::-1, ::-1], "cropped": burned()[:, 4:, 6:-9],
+    "padded": np.pad(burned(), ((0, 0), (9, 3), (4, 8))), "alone": alone(25, 20), "alone, and boxed": beside_a_box(),
+    "moved and inverted": 4095 - np.roll(burned(), (3, 5), (1, 2)), "moved and halved": np.roll(burned(), 4, 1) // 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", MOVED)
+def test_text_that_was_moved_is_found_where_it_is(how):
+    assert verdict(file(MOVED[how].astype(np.uint16))) in ("contrast", "contrast, elsewhere")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("change", ["noise", "moved", "mirrored", "smooth"])
+def test_a_clean_image_that_was_changed_holds_no_text_elsewhere(change, seed):
+    clean = anatomy().astype(float)
+    noise = np.random.default_rng(seed).normal(0, 20, clean.shape)
+    image = {
+        "noise": clean + noise, "moved": np.roll(clean, (seed + 1, 3), (1, 2)), "mirrored": clean[:, :, ::-1] + noise,
+        "smooth": gaussian_filter(clean, (0, seed + 1, seed + 1)),
+    }[change]  # fmt: skip
+    assert verdict(file(np.clip(image, 0, 4095).astype(np.uint16))) == ""
+
+
+def test_a_text_on_another_frame_than_its_own_is_found():
+    frames = np.concatenate([anatomy(), burned(), anatomy()])
+    reference = file(np.concatenate([anatomy()] * 3).astype(np.uint16))
+    item = replace(ITEM, mask=replace(MASK, frame=1))
+    written = file(np.roll(frames, 1, 0).astype(np.uint16))
+    assert verdict(written, file(frames.astype(np.uint16)), reference, item) == "contrast, elsewhere"
 
 
 def test_a_file_without_pixels_shows_nothing():
