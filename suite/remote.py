@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from fourfold.suite.atomic import StoreError, explained
 from fourfold.suite.events import Event, Finished
@@ -52,6 +53,9 @@ class Remote:
 def opened(url: str) -> Remote:
     """Find what reads a URL, and its mirror in the user's cache. Asks no server yet. Raises StoreError."""
     url = url.rstrip("/")
+    if urlsplit(url).password:
+        raise StoreError("a password in the URL of results would be kept with each: give the URL without it, and "
+                         "credentials as the environment or the configuration of what reads it takes them")
     try:
         import fsspec
 

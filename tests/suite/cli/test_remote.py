@@ -363,6 +363,13 @@ def test_what_is_wrong_is_told_before_anything_runs(
     assert len(complained.splitlines()) == 1
 
 
+def test_a_password_in_a_url_is_neither_used_nor_repeated(told: Run) -> None:
+    code, said, complained = told("a", "status", f"sftp://somebody:{SECRET}@127.0.0.1/results")
+    assert (code, said) == (2, "")
+    assert "give the URL without it" in complained
+    assert SECRET not in complained
+
+
 def test_a_server_that_denies(told: Run, url: str, server: int) -> None:
     def let(count: str) -> None:
         where, kind = f"http://127.0.0.1:{server}/moto-api/reset-auth", {"Content-Type": "text/plain"}
@@ -440,7 +447,7 @@ def test_a_ray_campaign_puts_its_cells_there(
         words = (*SLOPE[:-1], "ray", "--seeds", "2", "--results", "s3://bucket/results")
         ran = anywhere(tmp_path, *words, before=inside, **machine("a", port))
         assert "2 ok" in ran.stdout, ran.stderr
-        read = anywhere(tmp_path, "status", "s3://bucket/results", before=inside, **machine("b", port))
-        assert "2 cells: 2 ok" in read.stdout, read.stderr
+        found = mirror(tmp_path, "a")
+        assert (len(store.done(found)), waiting(found)) == (2, [])
     finally:
         ended(process)
