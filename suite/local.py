@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -72,11 +72,15 @@ def process(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
 
     queue = Queue(jobs, setting.estimate, need)
     with _Crew(setting, slots) as crew:
-        while queue or crew.tasks():
+
+        def go_on() -> Iterator[Event]:
             while crew.idle() and (taken := queue.take([crew.free(machine)], crew.running())):
                 yield crew.give(taken)
+
+        while queue or crew.tasks():
+            yield from go_on()
             for hand in crew.heard():
-                yield from _attend(crew, hand, queue, setting)
+                yield from _attend(crew, hand, queue, setting, go_on)
 
 
 def _with_device(jobs: Sequence[Job]) -> tuple[list[Job], list[Result]]:
@@ -90,8 +94,10 @@ def _with_device(jobs: Sequence[Job]) -> tuple[list[Job], list[Result]]:
     return fit, without
 
 
-def _attend(crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting) -> Iterator[Event]:
-    """Take in what one worker says, or that it died."""
+def _attend(
+    crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting, go_on: Callable[[], Iterator[Event]]
+) -> Iterator[Event]:
+    """Take in what one worker says, or that it died. It is given its next job before its result is written."""
     task, (said, what) = hand.task, hand.listen()
     if hand.dead:
         crew.replace(hand)
@@ -104,7 +110,11 @@ def _attend(crew: "_Crew", hand: "_Hand", queue: Queue, setting: Setting) -> Ite
     elif said in (RESULT, AGAIN) and task:
         given_up = deadly if hand.dead else lost
         result = what if said == RESULT else given_up(task.job.cell, f"{what}, {schedule.ATTEMPTS} times")
-        yield Finished(result, hand.name, keep(result, setting.results, setting.command))
+        try:
+            yield from go_on()
+        finally:
+            written = keep(result, setting.results, setting.command)
+        yield Finished(result, hand.name, written)
 
 
 class _Hand:

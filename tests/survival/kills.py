@@ -272,6 +272,7 @@ def main() -> int:
         with contextlib.closing(Round(place, given.seeds, expected, rng)) as rounds:
             while order:
                 now, order = order[: given.together], order[given.together :]
+                rng.shuffle(now)
                 for each in rounds.run(now):
                     struck.append(each)
                     how = "resumed" if each.resumed else "went on"
