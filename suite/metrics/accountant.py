@@ -30,6 +30,8 @@ PRV_POINTS = 1 << 23
 """The most discretized privacy losses one composition may hold (1.5 GiB); a ledger that needs more is bounded."""
 ENTRIES = 256
 """The most different mechanisms a ledger may hold; each costs the accountant about a tenth of a second."""
+DEAR = 16
+"""For how many of them one counts whose noise is under half its sensitivity: of wide losses, it takes seconds."""
 LEAST_DELTA = 1e-10
 """The least delta that PRV's floating-point grid resolves; below, it comes out under the true epsilon."""
 STEPS = 10**9
@@ -247,7 +249,7 @@ def gaussian_history(mechanisms: Sequence[Mechanism]) -> History:
             sampled[min(m.noise_multiplier, MUCH_NOISE), m.sample_rate] += m.steps
         else:
             whole = math.hypot(whole, math.sqrt(m.steps) / m.noise_multiplier)
-    if len(sampled) > ENTRIES:
+    if sum(DEAR if noise < 0.5 else 1 for noise, _ in sampled) > ENTRIES:
         raise ValueError(
             f"the ledger has {len(sampled)} different subsampled mechanisms and at most {ENTRIES} can be composed: "
             "use fewer noise multipliers and sample rates"

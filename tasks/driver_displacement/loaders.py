@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,7 @@ def read_drivers(path: Path) -> "pd.DataFrame":
     moe: the margin of error at 90 % of the sum over both sexes, the root of the sum of squares (Census Bureau 2020,
     Understanding and Using ACS Data, ch. 8). Raises ValueError where the file is not that.
     """
-    frame = _columns(_csv(path), ["year", "state", "occ", "sex", "emp", "moe"])
+    frame = _columns(_csv(path), ["year", "state", "occ", "sex", "emp", "moe"], ["emp", "moe"])
     if unknown := set(frame["occ"]) - set(OCCUPATIONS) or set(frame["sex"]) - {"Female", "Male"}:
         raise ValueError(f"{sorted(map(str, unknown))[0]} is no occupation or sex it should have")
     series = frame["state"] + " " + frame["occ"].map(OCCUPATIONS)
@@ -152,8 +152,8 @@ def read_areas(path: Path) -> "pd.DataFrame":
 
     minority_share: of the people all but white ones who are not Hispanic. Raises ValueError where the file is not that.
     """
-    frame = _columns(_csv(path), ["state", "year", "median_hh_income", "pop", "nh_white", "poverty_rate",
-                                  "employed_total"])
+    numbers = ["median_hh_income", "pop", "nh_white", "poverty_rate", "employed_total"]
+    frame = _columns(_csv(path), ["state", "year", *numbers], numbers)
     frame = frame.assign(series=frame["state"], period=frame["year"].astype(str),
                          minority_share=1 - frame["nh_white"] / frame["pop"])
     return _complete(frame, AREAS, YEARS)
@@ -179,7 +179,7 @@ def read_bases(path: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    frame = _columns(pd.read_parquet(path), list(BASE_COLUMNS.values()))
+    frame = _columns(pd.read_parquet(path), list(BASE_COLUMNS.values()), ["trips", "vehicles"])
     period = frame["year"].astype(str) + "-" + frame["month"].astype(str).str.zfill(2)
     if (found := (period.min(), period.max())) != ("2015-01", "2022-03"):
         raise ValueError(f"it is another vintage: it runs from {found[0]} to {found[1]}, not from 2015-01 to 2022-03")
@@ -196,7 +196,7 @@ def _read(dataset: Dataset, cache: Path, place: int, reader: Callable[[Path], An
     file = dataset.files[place]
     try:
         return reader(cache / file.path)
-    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, pa.ArrowException) as error:
         said = str(error.args[0] if error.args else error).splitlines()[0]
         remedy = f"Run: fourfold data fetch driver-displacement {dataset.name}, which replaces it"
         raise DatasetError(f"{cache / file.path}: not the file of {dataset.name}: {said}. "
@@ -209,10 +209,13 @@ def _csv(path: Path) -> "pd.DataFrame":
     return pd.read_csv(path, dtype={"fips": "str"})
 
 
-def _columns(frame: "pd.DataFrame", names: list[str]) -> "pd.DataFrame":
+def _columns(frame: "pd.DataFrame", names: Sequence[str], numbers: Sequence[str] = ()) -> "pd.DataFrame":
+    """These columns of a frame, some of them numbers. Raises ValueError."""
+    import pandas as pd
+
     if missing := [name for name in names if name not in frame.columns]:
         raise ValueError(f"it has no column {' and no '.join(missing)}")
-    return frame[names]
+    return frame[list(names)].assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
 def _complete(frame: "pd.DataFrame", series: int = 0, periods: tuple[str, ...] = ()) -> "pd.DataFrame":

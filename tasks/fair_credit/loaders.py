@@ -217,13 +217,14 @@ def _parquet(path: Path) -> Table:
 
     try:
         table = pq.ParquetFile(path).read()
+        table.validate(full=True)
+        return _Columns({
+            name: column.to_numpy() if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+            else column.cast(pa.float64()).to_numpy()
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        })
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"it cannot be read ({str(error).splitlines()[0]})") from error
-    return _Columns({
-        name: column.to_numpy() if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        else column.cast(pa.float64()).to_numpy()
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    })
+        raise ValueError(f"it cannot be read ({str(error).partition(chr(10))[0]})") from error
 
 
 class _Columns(dict[str, npt.NDArray]):

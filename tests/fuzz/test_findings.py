@@ -89,6 +89,8 @@ FOUND = {
     "a list of nothing": ("compacted", b"c" + seeds._parquet({"cell": [1, 2]})),
     "runs that end too early": ("dicom", _cut_runs()),
     "four gigabytes in four megabytes": ("digits", gzip.compress(bytes(1 << 26), 1) * 64),
+    "a number of people that is none": ("areas", seeds.areas()[0].replace(b",1007,", b",1O07,")),
+    "a code that is no text": ("german", seeds.german()[0].replace(b"A191", b"\xb191")),
     "months that are none": ("drivers", seeds.monthly().replace(b"2022-02", b"2022-xx")),
     "a field of a CSV file that is too long": ("give_me_some_credit", seeds.give_me_some_credit()[0] + b"x" * 200_000),
 }  # fmt: skip
