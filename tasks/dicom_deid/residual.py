@@ -63,7 +63,7 @@ class Pixels:
         )
         if before is None or perfect is None or after is None:
             return []
-        ink = min((np.count_nonzero(mask.glyphs) for mask in self.masks if mask is not None), default=0)
+        ink = min((int(mask.glyphs.sum()) for mask in self.masks if mask is not None), default=0)
         like = [min(frame, len(before) - 1) for frame in range(len(after))]
         pairs = zip(like, after, strict=True)
         return [look for at, image in pairs for look in moved.looks(before[at], perfect[at], image, ink)]

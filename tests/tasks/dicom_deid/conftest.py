@@ -1,13 +1,20 @@
 import datetime
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from fourfold.tasks.dicom_deid.corpus import draw
 from fourfold.tasks.dicom_deid.key import Corpus, Dated, Instance, Kept, Key, Mask, Person, Planted
+from fourfold.tasks.dicom_deid.phantoms import phantom
+from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.utility import PARTS, Utility, measure
 
 NAMES = (("Douglas", "Davidson"), ("Li", "Na"), ("Hope", "Long"))
 GLYPHS = np.zeros((9, 20), dtype=bool)
@@ -110,3 +117,64 @@ def small() -> Corpus:
                     notes_of.extend(new)
     people = [Person("^".join(name[::-1]), name, name, "en_US", "Latin", "F", 40, "19790101", {}) for name in NAMES]
     return Corpus(given, reference, Key(people, instances, *notes))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Studies as they are drawn for a campaign."""
+    return draw(np.random.default_rng(4), np.random.default_rng(5), phantom, patients=6, small=True)
+
+
+def files_of(data: Mapping[str, bytes]) -> dict[str, File]:
+    return {path: File(path, content) for path, content in data.items()}
+
+
+@pytest.fixture(scope="session")
+def files() -> Callable[[Mapping[str, bytes]], dict[str, File]]:
+    """Files by path, of their bytes."""
+    return files_of
+
+
+@pytest.fixture(name="saved", scope="session")
+def saved_as_it_is() -> Callable[[Dataset], bytes]:
+    """The bytes of a dataset, valid or not."""
+
+    def saved(dataset: Dataset) -> bytes:
+        buffer = BytesIO()
+        dataset.save_as(buffer)
+        return buffer.getvalue()
+
+    return saved
+
+
+@pytest.fixture(scope="session")
+def changed(saved: Callable[[Dataset], bytes]) -> Callable[..., dict[str, bytes]]:
+    """What a method would have written that is perfect but for a change, of each path and dataset."""
+
+    def changed(corpus: Corpus, change: Callable[[str, Dataset], None], of: str = "reference") -> dict[str, bytes]:
+        written = {}
+        for path, data in getattr(corpus, of).items():
+            dataset = dcmread(BytesIO(data))
+            change(path, dataset)
+            written[path] = saved(dataset)
+        return written
+
+    return changed
+
+
+@pytest.fixture(scope="session")
+def scored() -> Callable[[Corpus, Mapping[str, bytes]], Utility]:
+    """The utility of what was written."""
+    return lambda corpus, written: measure(corpus.key, files_of(corpus.given), files_of(written))
+
+
+@pytest.fixture(scope="session")
+def shares(scored: Callable[..., Utility], changed: Callable[..., dict[str, bytes]]) -> Callable[..., dict[str, Any]]:
+    """The share of each part that is kept where a perfect method made a change."""
+    return lambda corpus, change, of="reference": scored(corpus, changed(corpus, change, of)).shares
+
+
+@pytest.fixture(scope="session")
+def lost() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Of shares those parts of utility that are not whole."""
+    return lambda found: {part: found[part] for part in PARTS if found[part] != 1.0}
