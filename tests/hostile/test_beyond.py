@@ -3,9 +3,15 @@
 import fcntl
 import os
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from fourfold.suite import registry
+from fourfold.suite.method import Budget
+from fourfold.suite.metrics import privacy
+from fourfold.suite.task import Ask, Draw, Want
 
 attack = pytest.mark.attack
 SAME = "SUCCEEDS: as under namespaces"
@@ -38,6 +44,43 @@ def test_knows_the_queries_it_was_trained_on(strike, judge):
         return np.array([float(row.tobytes() in self.known) for row in query.features])
     """)
     judge(seen.status == "ok" and bool(np.all(seen.answers[1] == 1)))
+
+
+@attack(namespaces="SUCCEEDS: the number of records tells how many canaries are in; not which", process=SAME)
+def test_counts_the_canaries_that_are_in(strike, judge):
+    records = np.arange(4.0 * 100).reshape(100, 4)
+    counted = []
+    for some in (3, 7):
+        fit = Ask("fit", {"features": records[: 90 + some], "label": np.zeros(90 + some)})
+        asks = (fit, Ask("predict", {"features": records}, Want((100,), 0.0, 1.0)))
+        seen = strike("print(len(train.features) - 90)", asks=asks)
+        counted.append(int(seen.log))
+    judge(counted == [3, 7])
+
+
+@attack(
+    namespaces="SUCCEEDS: who forgets what looks planted and remembers the rest is not found out by canaries; what "
+    "backs a claim does not rest on them",
+    process=SAME,
+)
+def test_remembers_all_records_but_those_that_look_like_canaries(strike, judge):
+    pytest.importorskip("sklearn", reason="scikit-learn, which carries the digits, is not installed")
+    task = registry.task("dp-images")
+    secret, options = Draw(b"0123456789abcdef", "dp-images", "digits", 0), {k: v[0] for k, v in task.declares.items()}
+    problem = task.draw(task.load("digits", Path()), secret, options)
+    seen = strike("""
+        flat = train.images.reshape(len(train.images), -1).astype(float)
+        near = ((flat**2).sum(1)[:, None] - 2 * flat @ flat.T + (flat**2).sum(1)).argsort(1)[:, 1:6]
+        odd = (train.labels[near] == train.labels[:, None]).mean(1) < 0.5
+        self.known = {row.tobytes(): label for row, label in zip(flat[~odd], train.labels[~odd])}
+    """, asks=problem.asks, predict="""
+        flat = query.images.reshape(len(query.images), -1).astype(float)
+        labels = [self.known.get(row.tobytes()) for row in flat]
+        return np.array([np.full(10, 0.1) if label is None else np.eye(10)[label] for label in labels])
+    """, budget={"memory_limit": 2 << 30})
+    scored = task.score(problem, seen.answers, options, Budget(), secret)
+    auc = privacy.leakage_auc(scored.membership, scored.coin)
+    judge(seen.status == "ok" and auc[0] < 0.7)
 
 
 @attack(namespaces="SUCCEEDS: public data have public answers, which a method may carry along", process=SAME)
