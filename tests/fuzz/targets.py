@@ -45,8 +45,9 @@ from fourfold.suite.atomic import StoreError
 from fourfold.suite.cell import canonical
 from fourfold.suite.cli import configuration, running
 from fourfold.suite.datasets import DatasetError
+from fourfold.suite.method import Budget
 from fourfold.suite.metrics import accountant
-from fourfold.suite.task import Want
+from fourfold.suite.task import Draw, Want
 from fourfold.suite.warm import GuestLost, Reaped
 from fourfold.suite.watch import VisitError, Watch
 from fourfold.tasks.dicom_deid import renames
@@ -63,7 +64,7 @@ LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Target:
-    """A parser under its promise. tries: inputs that are tried where there is a minute for all targets."""
+    """A parser under its promise. tries: inputs that are tried where there is a minute for all targets; 0: by hand."""
 
     parse: Parse
     seeds: Callable[[], Sequence[bytes]]
@@ -269,6 +270,25 @@ def dicom(data: bytes) -> None:
     pixels, why = file.pixels
     assert (pixels is None) == bool(why)
     assert pixels is None or pixels.ndim in (3, 4)
+
+
+@cache
+def studies() -> tuple[Any, Any, Draw]:
+    """A few patients to de-identify: the task, what it asks, and its secret."""
+    task, secret = registry.task("dicom-deid"), Draw(bytes(16), "dicom-deid", "phantom", 0)
+    return task, task.draw(task.load("phantom", Path()), secret, {}, small=True), secret
+
+
+@target(seeds.dicoms, tries=0)
+def dicom_scoring(data: bytes) -> None:
+    """One file of an answer that is otherwise as it should be."""
+    task, problem, secret = studies()
+    known = problem.answers.hidden["known"]
+    files = {**known.corpus.reference, min(known.corpus.reference): data}
+    came = [folder.folder({path: files[path] for path in group if path in files}) for group in known.groups]
+    scored = task.score(problem, came, {}, Budget(), secret)
+    assert {score.metric for score in scored.scores} >= {"patient_leak_rate", "files_failed", "utility"}
+    assert all(exhibit.decode(each) for each in scored.exhibits.values())
 
 
 @target(seeds.mappings)

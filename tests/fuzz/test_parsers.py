@@ -55,7 +55,7 @@ def varied(draw: Callable[[Any], Any], name: str) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.tries])
 def test_keeps_its_promise(name: str) -> None:
     target = TARGETS[name]
     target.parse(b"")
