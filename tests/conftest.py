@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from fourfold.suite import plan, registry
 from fourfold.suite.evaluate import Job
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As in a shell's background, for every child too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("here", deadline=None, max_examples=40)  # A deadline is the machine's load, not the code.
+settings.load_profile("here")
 
 TOY = Path(__file__).parent / "toy"
 KEY = b"0123456789abcdef"

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 Run = Callable[..., Any]
-WORDS = ("run", "-t", "coins", "-m", "coin-sleeper[seconds=0.6]", "--seeds", "6")
+CELLS = 12  # More than are done before the signal comes, however busy the machine.
+WORDS = ("run", "-t", "coins", "-m", "coin-sleeper[seconds=0.6]", "--seeds", str(CELLS))
 
 
 def interrupted(
@@ -31,7 +32,7 @@ def interrupted(
         said = ""
         for line in process.stdout:
             said += line
-            if line.startswith("2/"):
+            if line.lstrip().startswith("2/"):
                 break
         below = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
@@ -59,11 +60,11 @@ def test_an_interrupted_campaign_goes_on_with_the_same_command(
     assert "Traceback" not in complained
     assert "ok, in " in said
     done = len(list((tmp_path / "results" / "cells").rglob("*.parquet")))
-    assert 2 <= done < 6
+    assert 2 <= done < CELLS
     again = fourfold(*words, before=before)
     assert again.returncode == 0, again.stderr
-    assert f"{6 - done} cells to run, {done} cached" in again.stdout
-    assert len(list((tmp_path / "results" / "cells").rglob("*.parquet"))) == 6
+    assert f"{CELLS - done} cells to run, {done} cached" in again.stdout
+    assert len(list((tmp_path / "results" / "cells").rglob("*.parquet"))) == CELLS
 
 
 def test_what_was_left_half_written_is_no_cell(
@@ -78,10 +79,13 @@ def test_what_was_left_half_written_is_no_cell(
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("2/"):
+            if line.lstrip().startswith("2/"):
                 break
         process.kill()
     time.sleep(0.5)
     again = fourfold(*WORDS, "--backend", "serial")
     assert again.returncode == 0, again.stderr
-    assert "4 cells to run, 2 cached" in again.stdout or "3 cells to run, 3 cached" in again.stdout
+    done = int(again.stdout.partition(" cells to run, ")[2].partition(" ")[0])
+    assert 2 <= done < CELLS
+    assert f"{CELLS - done} cells to run, {done} cached" in again.stdout
+    assert len(list((tmp_path / "results" / "cells").rglob("*.parquet"))) == CELLS
