@@ -102,6 +102,16 @@ def test_is_mended(found: str) -> None:
     TARGETS[name].parse(data)
 
 
+@pytest.mark.parametrize(("rows", "replicates"), [(9, 1), (1, 8 << 10)])
+def test_what_unfolds_to_more_than_a_cell_holds_is_none(monkeypatch: pytest.MonkeyPatch, rows: int,
+                                                        replicates: int) -> None:
+    monkeypatch.setattr(cellfile, "MOST", 8)
+    one = seeds._rows(seeds.CELL)[0] | {"replicates": [0.5] * replicates}
+    data = cellfile.encode(cellfile.tabulate(seeds.CELL, [one] * rows), {})
+    with pytest.raises(cellfile.ForeignError, match="more than a cell may"):
+        cellfile.decode(data, seeds.CELL)
+
+
 def test_a_new_column_of_any_kind_is_kept() -> None:
     table = cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL)).append_column("carbon", pa.array([{"a": 1}] * 3))
     TARGETS["results"].parse(seeds._plain(table, {"fourfold": json.dumps({"cell": seeds.CELL, "status": "ok"})}))
