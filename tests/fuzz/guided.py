@@ -27,7 +27,8 @@ def main() -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for seed in chosen.seeds():
         (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    limits = [f"-timeout={20 if chosen.tries else 120}", "-rss_limit_mb=2048", f"-max_total_time={round(60 * given.minutes)}"]
+    seconds = 20 if chosen.tries else 120
+    limits = [f"-timeout={seconds}", "-rss_limit_mb=2048", f"-max_total_time={round(60 * given.minutes)}"]
     longest = 4 * max(map(len, chosen.seeds()))
     found = f"-artifact_prefix={corpus}.found-"
     atheris.Setup([sys.argv[0], *limits, f"-max_len={longest}", found, "-print_final_stats=1", str(corpus)],
