@@ -142,12 +142,20 @@ def _opened(place: Path) -> Path:
     place = place.parent if place.name == _SUITE else place
     control = place / "cgroup.subtree_control"
     if "memory" not in control.read_text().split():
-        os.getxattr(place, "user.delegate")  # Where there is none, systemd minds: the group is not this user's to part.
+        # Whoever runs systemd's other groups must not part them. Of what cannot be counted, nobody is moved.
+        if "memory" not in (place / "cgroup.controllers").read_text().split() or not _delegated(place):
+            raise OSError(f"{place} is not delegated to this user, with its memory")
         (place / _SUITE).mkdir(exist_ok=True)
         for pid in (place / "cgroup.procs").read_text().split():
             (place / _SUITE / "cgroup.procs").write_text(pid)
         control.write_text("+memory +pids")
     return place
+
+
+def _delegated(place: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.getxattr(place, "user.delegate") == b"1"
+    return False
 
 
 def _sweep(place: Path, owner: int = 0) -> None:
