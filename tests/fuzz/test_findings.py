@@ -102,13 +102,19 @@ def test_is_mended(found: str) -> None:
     TARGETS[name].parse(data)
 
 
-@pytest.mark.parametrize(("rows", "replicates"), [(9, 1), (1, 8 << 10)])
-def test_what_unfolds_to_more_than_a_cell_holds_is_none(monkeypatch: pytest.MonkeyPatch, rows: int,
-                                                        replicates: int) -> None:
+def test_a_column_of_another_type_than_its_statistics_ends_no_process() -> None:
+    data = seeds.cells()[3]
+    text, other = bytes([12]), bytes([6])  # BYTE_ARRAY and INT96, as Thrift's compact protocol writes them.
+    places = [place for place in range(len(data) // 4, len(data)) if data[place : place + 1] == text]
+    assert places
+    for place in places:
+        TARGETS["cell_file"].parse(data[:place] + other + data[place + 1 :])
+
+
+def test_more_rows_than_a_cell_has_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cellfile, "MOST", 8)
-    one = seeds._rows(seeds.CELL)[0] | {"replicates": [0.5] * replicates}
-    data = cellfile.encode(cellfile.tabulate(seeds.CELL, [one] * rows), {})
-    with pytest.raises(cellfile.ForeignError, match="more than a cell may"):
+    data = cellfile.encode(cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL) * 3), {})
+    with pytest.raises(cellfile.ForeignError, match="9 rows, where a cell has 8 at most"):
         cellfile.decode(data, seeds.CELL)
 
 
