@@ -1,5 +1,6 @@
 """A connection to Ray: a cluster that runs, or one started on this machine for one campaign."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -7,6 +8,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -38,6 +40,7 @@ for each in found:
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 """Waits until its standard input closes, then ends those of the processes that are still the same, and the folder."""
+_PATIENCE = 10.0  # Seconds that Ray may take to disconnect.
 _QUIET: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -69,9 +72,9 @@ def connected(setting: Setting) -> Iterator[Any]:
             raise ClusterError("Ray is not installed: pip install 'fourfold[ray]', or use --backend process") from error
         if setting.address:
             _join(ray, setting.address)
+            stack.callback(_leave, ray)
         else:
             stack.enter_context(_started(ray, max(os.cpu_count() or 1, setting.workers or 1)))
-        stack.callback(ray.shutdown)
         _hush()
         yield ray
 
@@ -92,8 +95,18 @@ def _started(ray: Any, cpus: int) -> Iterator[None]:
         started = _children() - before
         guard = subprocess.Popen(
             [sys.executable, "-I", "-c", _GUARD, folder, *started], stdin=subprocess.PIPE, process_group=0)
-        stack.callback(guard.communicate)
+        stack.callback(lambda: _leave(ray) and guard.communicate())
         yield
+
+
+def _leave(ray: Any) -> bool:
+    """Disconnect; False where Ray does not come back from that, as where its raylet hangs. The process then ends so."""
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(_PATIENCE)
+    if leaving.is_alive():
+        atexit.unregister(ray.shutdown)
+    return not leaving.is_alive()
 
 
 def _children() -> set[str]:

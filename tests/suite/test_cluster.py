@@ -177,6 +177,19 @@ def test_a_campaign_that_is_ended_leaves_no_process_and_a_store_that_resumes(
     assert [job.cell.dataset for job in left] == ["twin", "twin"]
 
 
+def test_a_raylet_that_hangs_ends_the_campaign_which_says_so_and_leaves_nothing(
+    toy: Toy, alone: list[str], tmp_path: Path
+) -> None:
+    with campaign(alone, tmp_path, QUICK_THEN_ENDLESS) as driver:
+        heard(driver, "Finished", 2)
+        started = family(driver)
+        next(each for each in started if each.name() == "raylet").send_signal(signal.SIGSTOP)
+        _, complaint = driver.communicate(timeout=150)  # For ever, if it waited for the raylet to say goodbye.
+        assert "ClusterError: the Scheduler was lost; what is finished is in the store" in complaint
+        assert gone(started, 30)
+    assert len(store.statuses(tmp_path / "results")) == 2
+
+
 NODES = """
     import json, os, sys
     from pathlib import Path

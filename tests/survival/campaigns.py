@@ -32,16 +32,16 @@ _ALONE = "FOURFOLD_ALONE"
 
 
 def go_alone() -> None:
-    """Be started anew in a network and with a shared memory of one's own, where this user may make them.
+    """Be started anew in a network, with a shared memory and a /tmp of one's own, where this user may make them.
 
-    Ray listens on every interface; and what is left in a shared memory of one's own, nobody else left there. Clusters
-    ask for a token as well.
+    Ray listens on every interface; and what is left in a folder of one's own, nobody else left there. Clusters ask for
+    a token as well.
     """
     if _ALONE in os.environ:
         return
     os.environ.update(HEALTH, RAY_raylet_start_wait_time_s="180", RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token",
                       RAY_AUTH_TOKEN=secrets.token_hex(32), **{_ALONE: "yes"})
-    ready = 'ip link set lo up && mount -t tmpfs tmpfs /dev/shm && exec "$@"'
+    ready = 'ip link set lo up && mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /tmp && exec "$@"'
     before = ["unshare", "--net", "--mount", "sh", "-c", ready, "sh"]
     able = shutil.which("unshare") and subprocess.run([*before, "true"], capture_output=True).returncode == 0
     command = [*(before if able else []), sys.executable, *sys.argv]

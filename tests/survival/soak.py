@@ -132,13 +132,12 @@ def main() -> int:
     seeds = math.ceil(given.cells / (2 * len(METHODS)))
     with campaigns.place() as place:
         results = place.folder / "results"
-        before = set(Path("/tmp").glob("fourfold*"))
+        before = set(Path("/tmp").iterdir())
         samples, code, seconds = soaked(place, results, seeds, given.backend)
         until(lambda: not below(), 30)
         wrong = [f"still runs: {' '.join(told(each))[:100]}" for each in below()]
         wrong += [f"left behind: {name}" for name in campaigns.left_over(place, [results])]
-        new = set(Path("/tmp").glob("fourfold*")) - before
-        wrong += [f"left behind: {path}" for path in new]
+        wrong += [f"left behind: {path}" for path in set(Path("/tmp").iterdir()) - before]
         counted, surprising = statuses(results)
         wrong += surprising + grown(samples)
         if counted.total() != 2 * seeds * len(METHODS) or code != 1:
