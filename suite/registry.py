@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -96,10 +97,10 @@ def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
 
 
 def _find(name: str) -> Pack:
-    if name.endswith(".zip") and Path(name).is_file():
+    if name.endswith(".zip") and os.path.isfile(name):  # Unlike pathlib's, it takes any text for a path.
         return _archived(Path(name))
     path, _, klass = name.partition(":")
-    if Path(path).exists() or path.endswith((".py", ".zip")) or "/" in path:
+    if os.path.exists(path) or path.endswith((".py", ".zip")) or "/" in path:
         return pack.read(Path(path), klass)
     return installed(name)
 

@@ -73,6 +73,8 @@ FOUND = {
     "a name that no file can have": ("archive", _archive("x" * 300 + ".py")),
     "a class whose name has a million letters": ("archive", _archive(**{"class": "A" * 10**6})),
     "a list of a million files": ("archive", _listing_a_million()),
+    "a selector longer than any name": ("selector", b"logistic" * 100),
+    "a path longer than any name": ("selector", b"logistic" * 100 + b".zip"),
     "a list in a list in a list": ("settings", b"dataset = " + b"[" * 5000 + b"]" * 5000),
     "a setting that is no UTF-8": ("settings", b"dataset = '\xff'"),
     "no dataset in a cell": ("results", _without_a_dataset()),
