@@ -70,7 +70,7 @@ def written(dataset: FileDataset) -> FileDataset:
     """The dataset with pixels of zero, ready to be written uncompressed and with meta information of its own."""
     if "PixelData" in dataset:
         shape = [int(dataset.get(name) or 1) for name in ("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel")]
-        size = int(np.prod(shape)) * (int(dataset.get("BitsAllocated") or 8) + 7) // 8
+        size = (int(np.prod(shape)) * int(dataset.get("BitsAllocated") or 8) + 7) // 8
         dataset.PixelData = bytes(size + size % 2)
         dataset["PixelData"].VR = "OW"
         dataset["PixelData"].is_undefined_length = False

@@ -1,90 +1,273 @@
 """Burned-in text taken out of pixels: whatever is found, but for what can be read and is a marking of no one's."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from pydicom import FileDataset
 
-from fourfold.baselines.dicom_deid.identity import WORD, folded
-from fourfold.baselines.dicom_deid.samples import Samples, decoded, images, store
+from fourfold.baselines.dicom_deid.filling import fill
+from fourfold.baselines.dicom_deid.markings import fits, of_no_one
+from fourfold.baselines.dicom_deid.samples import Image, codes, decoded, images, lossy, store
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
-from fourfold.baselines.dicom_deid.text_boxes import Quad, Reader, box
-from fourfold.baselines.dicom_deid.vocabulary import is_clinical, words
+from fourfold.baselines.dicom_deid.strokes import (
+    Bools,
+    Box,
+    Floats,
+    Line,
+    is_ruler,
+    lines,
+    merged,
+    pieces,
+    standing_out,
+)
+from fourfold.baselines.dicom_deid.text_boxes import Reader
 
-SURE = {True: 0.8, False: 0.6}
-"""The confidence from which what is read is believed, of up to two letters and of more."""
+SURE = 0.8
+"""The confidence from which what is read is believed."""
+CERTAIN, LONG = 0.9, 6
+"""The confidence and the letters from which on what is read is not read again."""
+SHORT = 8
+"""Glyphs of a line that is worth a third look."""
+HALO = 1
+"""Pixels around a stroke that go with it."""
 MARGIN = 3
-"""Pixels around a text that go with it."""
-AROUND = 4
-"""Pixels beyond a box by which it is filled."""
-_SHORT = frozenset(["ap", "pa", "no", "in", "of", "mm", "cm", "kv", "ma", "im", "se", "l", "r", "lat", "low"])
-_DIGITS = re.compile(r"\d+")
+"""Pixels around a text that go with it where its strokes cannot be told from what they are on."""
+SEEN, HINTED = 0.3, 0.1
+"""The detector's probability that text stands at a pixel, and the one that tells how far it may reach."""
+SOLID = 0.5
+"""How much of the rectangle around it what the detector sees fills, if it is text."""
+THICK = 0.1
+"""Of an image's shorter side, what a line of text is thinner than."""
+FARTHEST = 20
+"""Heights of a line up to which it may go on beyond what was found of it."""
+UNSEEN = 12
+"""Grey levels, of 255, by which letters differ from the ground where they hardly can be seen."""
+CLEAR = 5.0
+"""How many times the noise strokes must stand out by to be told apart from it."""
 
 
 def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     """Take identities out of a dataset's pixels, in place; whether there were any."""
     samples = decoded(dataset)
-    frames = images(dataset, samples)
     changed = False
-    for frame, image in zip(samples, frames, strict=True):
-        quads = reader.detect(image)
-        gone = []
-        for quad, (text, sure) in zip(quads, reader.said(image, quads), strict=True):
-            believed = sure >= SURE[len(text) <= 2] and fits(text, quad)
-            if not (believed and is_marking(text, scrubber)):
-                gone.append(box(quad, frame.shape, MARGIN))
-        erase(frame, gone)
-        changed = changed or bool(gone)
+    exact = None if lossy(dataset) else codes(samples)
+    for number, (frame, image) in enumerate(zip(samples, images(dataset, samples), strict=True)):
+        gone, faint = identities(image, None if exact is None else exact[number], reader, scrubber)
+        if gone.any():
+            fill(frame, gone, faint)
+            changed = True
     if changed:
         store(dataset, samples)
     return changed
 
 
-def is_marking(text: str, scrubber: Scrubber) -> bool:
-    """Whether a text is of no one: words of the vocabulary and small numbers, and nothing known of the patient."""
-    said = [folded(word) for word in WORD.findall(text)]
-    digits = _DIGITS.findall(text)
-    if not (said or digits) or not text.isascii() or max(map(len, digits), default=0) > 4 or len("".join(digits)) > 6:
+def identities(
+    image: Image, coded: npt.NDArray[np.int64] | None, reader: Reader, scrubber: Scrubber
+) -> tuple[Bools, Bools]:
+    """(rows, columns) bool: what must go of an image (rows, columns, 3); and what of it may be faint.
+
+    coded: its samples, a number a colour; None where compression has changed them.
+    """
+    import cv2
+
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    likely = reader.likely(image)
+    found = lines(coded, grey, likely)
+    sure = [line for line in found if not line.doubtful]
+    told = [line for line in sure if line.glyphs != 1 or line.ink.shape[1] >= 1.5 * line.ink.shape[0]]
+    bad = [line for line in told if not is_ruler(line) and not kept(line, image, reader, scrubber)]
+    bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
+    bad += parallel(bad, [line for line in found if line.doubtful])
+    bad += [line for line in sure if line not in told and any(beside(line, other) for other in bad)]
+    found = [*sure, *(line for line in bad if line.doubtful)]
+    gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
+    faint = np.zeros(grey.shape, bool)
+    bright, dark = standing_out(grey)
+    strokes = bright | dark
+    hinted = wider(likely > HINTED, MARGIN)
+    for line in bad:
+        gone |= wider(continued(line.box, line.turned, strokes & hinted), HALO) | vanishing(line, grey)
+        if line.value is None:
+            top, left, bottom, right = line.box
+            faint[max(top - HALO, 0) : bottom + HALO, max(left - HALO, 0) : right + HALO] = True
+            faint |= wider(continued(line.box, line.turned, strokes), HALO)
+    for box in unexplained(likely, found):
+        if not marking_in(box, image, reader, scrubber):
+            turned = box[2] - box[0] > box[3] - box[1]
+            faint |= strokes_in(box, grey) | wider(continued(box, turned, strokes), HALO)
+    return gone | faint, faint
+
+
+def wider(ink: Bools, by: int) -> Bools:
+    """Strokes and so many pixels around them."""
+    import cv2
+
+    return cv2.dilate(ink.astype(np.uint8), np.ones((2 * by + 1,) * 2, np.uint8)).astype(bool)
+
+
+def kept(line: Line, image: Image, reader: Reader, scrubber: Scrubber) -> bool:
+    """Whether a line can be read and is a marking; its strokes are read, and if that tells nothing, the image."""
+    for shown in shown_as(line, image):
+        for upright in [shown] if not line.turned else (np.rot90(shown, -1), np.rot90(shown, 1)):
+            text, sure = reader.line(np.ascontiguousarray(upright))
+            whole = line.value is None or len(text.replace(" ", "")) + 1 >= line.glyphs
+            if sure >= SURE and whole and fits(text, upright.shape) and of_no_one(text, scrubber):
+                return True
+            if sure >= CERTAIN and len(text) >= LONG:
+                return False
+    return False
+
+
+def shown_as(line: Line, image: Image) -> Iterator[Image]:
+    """A line as readers of text are shown it: its strokes softened, the image, and a short one's strokes sharper."""
+    import cv2
+
+    ends, sides = (3, 8) if line.turned else (8, 3)
+    white = np.pad(np.where(line.ink, 0, 255).astype(np.uint8), ((sides,) * 2, (ends,) * 2), constant_values=255)
+    larger = cv2.resize(white, None, fx=6, fy=6, interpolation=cv2.INTER_LINEAR)
+    yield np.repeat(cv2.GaussianBlur(larger, (0, 0), 3)[..., None], 3, axis=2)
+    yield cut_out(line.box, image, 2)
+    if line.glyphs <= SHORT:
+        larger = cv2.resize(white, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+        yield np.repeat(larger[..., None], 3, axis=2)
+
+
+def cut_out(box: Box, image: Image, margin: int) -> Image:
+    """A part of an image."""
+    top, left, bottom, right = box
+    return image[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
+
+
+def in_row(one: Line, other: Line) -> bool:
+    """Whether a line stands in the row of another, so near that it may be the rest of it."""
+    if one.turned != other.turned or is_ruler(one):
         return False
-    if any(name in word for word in said for name in scrubber.known.names if len(name) > 2 or name == word):
-        return False
-    spaced = " ".join(part.strip() for word in re.split(r"([A-Za-z]+)", text) for part in parted(word) if part.strip())
-    made_of = [parted(word) for word in said]
-    return all(made_of) and all(is_clinical(part) for parts in made_of for part in parts) and (
-        scrubber.clean(spaced) == spaced)
+    (top, left, bottom, right), (above, before, below, after) = (
+        (line.box[1], line.box[0], line.box[3], line.box[2]) if line.turned else line.box for line in (one, other))
+    shared, low, high = min(bottom, below) - max(top, above), *sorted((one.tall, other.tall))
+    return shared >= 0.6 * low and high <= 1.6 * low and max(left, before) - min(right, after) <= 2 * high
 
 
-def parted(word: str) -> list[str]:
-    """A word, or the words that it is made of where the reader has seen no spaces; none where it is not."""
-    if not word.isalpha() or word.lower() in words():
-        return [word]
-    best: list[list[str]] = [[]]
-    for end in range(1, len(word) + 1):
-        starts = [start for start in range(end) if (start == 0 or best[start]) and _part(word[start:end].lower())]
-        found = [[*best[start], word[start:end]] for start in starts]
-        best.append(min(found, key=len, default=[]))
-    return best[-1]
+def parallel(bad: Sequence[Line], doubtful: Sequence[Line]) -> list[Line]:
+    """Those of the doubtful lines that stand in a block with bad ones: of one direction and height, and next to it."""
+    block, waiting = list(bad), list(doubtful)
+    while joined := [line for line in waiting if any(_in_block(line, other) for other in block)]:
+        block += joined
+        waiting = [line for line in waiting if line not in joined]
+    return block[len(bad) :]
 
 
-def _part(word: str) -> bool:
-    return word in _SHORT or (len(word) >= 4 and word in words())
+def _in_block(one: Line, other: Line) -> bool:
+    low, high = sorted((one.tall, other.tall))
+    (top, left, bottom, right), (above, before, below, after) = one.box, other.box
+    reach = 1.5 * high
+    near = top < below + reach and above < bottom + reach and left < after + reach and before < right + reach
+    return near and one.turned == other.turned and high <= 1.6 * low
 
 
-def fits(text: str, quad: Quad) -> bool:
-    """Whether a text that is so long would be so wide: what was misread seldom is."""
-    sides = [float(np.linalg.norm(quad[at] - quad[at - 1])) for at in (1, 2)]
-    tall, wide = min(sides), max(sides)
-    return 0.2 * tall * len(text) <= wide <= 1.1 * tall * (len(text) + 1)
+def beside(one: Line, other: Line) -> bool:
+    """Whether a glyph is of the height of a line's and within a height of it."""
+    reach = other.tall
+    (top, left, bottom, right), (above, before, below, after) = one.box, other.box
+    near = top < below + reach and above < bottom + reach and left < after + reach and before < right + reach
+    return near and max(bottom - top, right - left) <= 1.5 * other.tall
 
 
-def erase(frame: Samples, boxes: Sequence[tuple[slice, slice]]) -> None:
-    """Fill each box with the median of what is around it and in no box; nothing within has a part in it."""
-    free = np.ones(frame.shape[:2], bool)
-    for where in boxes:
-        free[where] = False
-    middle = np.median(frame, axis=(0, 1))
-    for rows, columns in boxes:
-        near = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in (rows, columns))
-        ring = frame[near][free[near]]
-        frame[rows, columns] = np.median(ring, axis=0) if len(ring) else middle
+def unexplained(likely: Floats, found: Sequence[Line]) -> list[Box]:
+    """Where the detector sees text and no line was found that covers it."""
+    import cv2
+
+    covered = np.zeros(likely.shape, bool)
+    for line in found:
+        top, left, bottom, right = line.box
+        reach = 0 if line.value is None else max(2, round(0.3 * line.tall))
+        covered[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach] = True
+    rest = (likely > HINTED) & ~covered
+    labels, stats = pieces(rest)
+    near_lines = wider(covered, 2)
+    boxes = []
+    for number in range(1, len(stats)):
+        left, top, wide, tall, area = (int(each) for each in stats[number])
+        here = np.s_[top : top + tall, left : left + wide]
+        own = labels[here] == number
+        cut, long = near_lines[here][own].any(), max(wide, tall)
+        if min(wide, tall) > max(20, THICK * min(likely.shape)):
+            continue
+        _, sides, _ = cv2.minAreaRect(np.argwhere(own).astype(np.float32))
+        solid = area >= SOLID * (sides[0] + 1) * (sides[1] + 1)
+        if (likely[here][own] > SEEN).sum() >= 8 and solid and (long > 14 if cut else long > 1.3 * min(wide, tall)):
+            boxes.append((top, left, top + tall, left + wide))
+    return boxes
+
+
+def marking_in(box: Box, image: Image, reader: Reader, scrubber: Scrubber) -> bool:
+    """Whether what stands in a box can be read and is a marking."""
+    shown = cut_out(box, image, MARGIN)
+    ways = [shown] if shown.shape[0] <= 1.5 * shown.shape[1] else [np.rot90(shown, -1), np.rot90(shown, 1)]
+    for upright in ways:
+        text, sure = reader.line(np.ascontiguousarray(upright))
+        if sure >= SURE and fits(text, upright.shape) and of_no_one(text, scrubber):
+            return True
+    return False
+
+
+def strokes_in(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
+    """(rows, columns) bool: what the strokes in a box are within, or where they are lost in noise, all around it."""
+    import cv2
+
+    gone = np.zeros(grey.shape, bool)
+    top, left, bottom, right = box
+    thick = min(bottom - top, right - left)
+    reach = max(MARGIN, round(0.6 * thick))  # The detector sees the middle of a text.
+    wide = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+    apart = cv2.absdiff(grey, cv2.medianBlur(grey, 2 * max(5, thick) + 1))
+    stands_out = float(np.percentile(apart[top:bottom, left:right], 92))
+    outside = np.ones(grey.shape, bool)
+    outside[top:bottom, left:right] = False
+    noise = float(np.median(apart[wide][outside[wide]])) if outside[wide].any() else stands_out
+    gone[wide] = True
+    if stands_out >= CLEAR * max(noise, 1):  # All along, and across as far as there are strokes.
+        turned = bottom - top > right - left
+        bare = np.asarray(~wider(apart[wide] > 0.3 * stands_out, 1).any(axis=0 if turned else 1))
+        gone[wide] = ~bare if turned else ~bare[:, None]
+    return gone
+
+
+def continued(box: Box, turned: bool, strokes: Bools) -> Bools:
+    """(rows, columns) bool: the strokes with which a text goes on beyond its ends, until there are none for a while."""
+    gone = np.zeros(strokes.shape, bool)
+    top, left, bottom, right = box
+    if turned:
+        return continued((left, top, right, bottom), False, strokes.T).T
+    tall = bottom - top
+    for start, step in ((right, tall), (left - tall, -tall)):
+        empty = 0
+        while empty < 2 and start + tall >= 0 and abs(start - left) <= FARTHEST * tall + right - left and (
+                start < strokes.shape[1]):
+            here = np.s_[max(top - 1, 0) : bottom + 1, max(start, 0) : start + tall]
+            share = strokes[here].mean() if strokes[here].size else 0.0
+            empty = 0 if 0.08 <= share <= 0.5 else empty + 1
+            if not empty:
+                gone[here] = strokes[here]
+            start += step
+    return gone
+
+
+def vanishing(line: Line, grey: npt.NDArray[np.uint8]) -> Bools:
+    """(rows, columns) bool: where a line may go on unseen beyond its ends, as black letters on black."""
+    if line.turned:
+        turned = replace(line, box=(line.box[1], line.box[0], line.box[3], line.box[2]), ink=line.ink.T, turned=False)
+        return vanishing(turned, grey.T).T
+    gone = np.zeros(grey.shape, bool)
+    top, left, bottom, right = line.box
+    shade, tall = float(np.median(grey[line.where][line.ink])), bottom - top
+    for start, step in ((right, tall), (left - tall, -tall)):
+        for _ in range(8):
+            here = np.s_[top:bottom, max(start, 0) : max(start + tall, 0)]
+            if not grey[here].size or abs(float(np.median(grey[here])) - shade) > UNSEEN:
+                break
+            gone[here] = True
+            start += step
+    return gone

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import FileDataset
 from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit
 
 Samples = npt.NDArray[Any]
 Image = npt.NDArray[np.uint8]
@@ -27,6 +27,18 @@ def images(dataset: FileDataset, samples: Samples) -> Image:
     low, high = float(grey.min()), float(grey.max())
     scaled = ((grey - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
     return scaled if scaled.ndim == 4 else np.repeat(scaled[..., None], 3, axis=3)
+
+
+def codes(samples: Samples) -> npt.NDArray[np.int64]:
+    """The samples as one number a pixel, (frames, rows, columns), equal where the colours are."""
+    wide = samples.astype(np.int64)
+    return wide if wide.ndim == 3 else wide @ np.array([1 << 32, 1 << 16, 1])
+
+
+def lossy(dataset: FileDataset) -> bool:
+    """Whether compression has changed the samples."""
+    return dataset.get("LossyImageCompression") == "01" or dataset.file_meta.TransferSyntaxUID in (
+        JPEGBaseline8Bit, JPEGExtended12Bit)
 
 
 def store(dataset: FileDataset, samples: Samples) -> None:

@@ -4,6 +4,7 @@ that are no vocabulary's and look like names."""
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fourfold.baselines.dicom_deid.identity import WORD, Identity, folded, has_case
 from fourfold.baselines.dicom_deid.surrogates import moved_by
@@ -143,6 +144,9 @@ class Scrubber:
         ]
         mixed = any(sign.islower() for sign in text)
         sure = [self._is_name(word, strict=strict) and not _eponym(text, word) for word in words]
+        for place, (one, two) in enumerate(pairwise(words)):  # Each may be a word: side by side they are whom we know.
+            if one.plain != two.plain and {one.plain, two.plain} <= self.known.names and _beside(text, one, two):
+                sure[place] = sure[place + 1] = True
         gone = list(sure)
         for place, word in enumerate(words):
             if sure[place]:

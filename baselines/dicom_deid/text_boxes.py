@@ -10,6 +10,11 @@ from fourfold.baselines.dicom_deid.samples import Image
 
 Quad = npt.NDArray[np.float32]
 """The corners of a text, (4, 2) as (column, row), clockwise from where it begins."""
+Probability = npt.NDArray[np.float32]
+REMEMBERED = 2000
+"""Lines whose reading is kept: those of a series say the same."""
+LARGE, STEP = 300_000, 32
+"""Pixels up to which an image is enlarged for the detector; by what its sides must be divisible."""
 
 
 class Reader:
@@ -19,6 +24,34 @@ class Reader:
         from rapidocr_onnxruntime import RapidOCR
 
         self._engine: Any = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=1)
+        self._said: dict[Any, tuple[str, float]] = {}
+
+    def likely(self, image: Image, most: float = 6) -> Probability:
+        """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most``."""
+        import cv2
+
+        rows, columns = image.shape[:2]
+        larger = min(most, (LARGE / (rows * columns)) ** 0.5)
+        down, across = (max(STEP, round(side * larger / STEP) * STEP) for side in (rows, columns))
+        scaled = cv2.resize(image, (across, down), interpolation=cv2.INTER_LINEAR)
+        fed = (scaled.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+        return cv2.resize(self._engine.text_det.infer(fed)[0][0, 0], (columns, rows), interpolation=cv2.INTER_LINEAR)
+
+    def line(self, image: Image) -> tuple[str, float]:
+        """What an image (rows, columns, 3) of one line says, and with which confidence."""
+        seen = image.shape, image.tobytes()
+        if seen in self._said:
+            return self._said[seen]
+        recognizer = self._engine.text_rec
+        usual, recognizer.rec_image_shape = recognizer.rec_image_shape, [3, 48, 48]  # No wider than the line is.
+        try:
+            ((text, sure),), _ = recognizer([image])
+        finally:
+            recognizer.rec_image_shape = usual
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[seen] = str(text), float(sure)
+        return self._said[seen]
 
     def detect(self, image: Image) -> list[Quad]:
         """Where text stands in an image (rows, columns, 3), read or not."""

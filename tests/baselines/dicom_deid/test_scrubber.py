@@ -76,6 +76,13 @@ def test_a_surname_that_is_a_word_goes_where_it_is_a_name():
     assert clean("Plaster of Paris cast") == "Plaster of Paris cast"
 
 
+def test_a_name_of_two_words_goes_where_they_stand_together():
+    clean = scrubber("Hope^Mark").clean
+    assert clean("alignment satisfactory; Mark Hope") == "alignment satisfactory"
+    assert clean("Mark Hope") == ""
+    assert clean("mark the level, hope for union") == "mark the level, hope for union"
+
+
 def test_numbers_go_with_other_separators():
     clean = scrubber("", "(555) 123-4567", "AB-123456").clean
     assert "123" not in clean("phone 555.123.4567 now", strict=False)
