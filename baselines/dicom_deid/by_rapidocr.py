@@ -47,24 +47,21 @@ class RapidOCRRead(Method):
     licence = "Apache-2.0"
 
     def deidentify(self, source: str, target: str, policy: Any) -> None:
-        """Black out what is read."""
+        """Black out the texts of each image."""
         self.reader = getattr(self, "reader", None) or Reader(int(self.budget.cpus))
-        each(source, target, lambda old, new: black_out(
-            old, new, lambda image: [quad for quad, _, _ in self.reader.read(image)]))
+        each(source, target, lambda old, new: black_out(old, new, self.texts))
+
+    def texts(self, image: Image) -> list[Quad]:
+        """Where it reads something."""
+        return [quad for quad, _, _ in self.reader.read(image)]
 
 
-class RapidOCRDetected(Method):
+class RapidOCRDetected(RapidOCRRead):
     """Blacks out whatever RapidOCR takes for text, read or not; headers stay as they are.
 
     Markings that must stay, such as L and R, go as well.
     """
 
-    task = "dicom-deid"
-    version = "1"
-    author = "RapidAI, by fourfold"
-    licence = "Apache-2.0"
-
-    def deidentify(self, source: str, target: str, policy: Any) -> None:
-        """Black out what is detected."""
-        self.reader = getattr(self, "reader", None) or Reader(int(self.budget.cpus))
-        each(source, target, lambda old, new: black_out(old, new, self.reader.detect))
+    def texts(self, image: Image) -> list[Quad]:
+        """Where it takes something for text."""
+        return self.reader.detect(image)

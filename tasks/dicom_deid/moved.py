@@ -36,24 +36,29 @@ class Look(NamedTuple):
 
 def looks(given: Grey, perfect: Grey, written: Grey, ink: int) -> list[Look]:
     """An image that is not as a perfect method would have written it: as it stands and, if that is more like the one
-    given, turned and mirrored; in all ways if it has another shape.
+    given, turned and mirrored.
 
     Empty where what was rewritten cannot hold text of ``ink`` pixels: boxes of one colour have no strokes.
     """
-    ways = [np.rot90(mirrored, turns) for mirrored in (written, written[:, ::-1]) for turns in range(4)]
-    whole = (slice(None), slice(None))
-    if written.shape != perfect.shape:
-        return [Look(way, whole, shift(given, way)) for way in ways]
-    strokes = _strokes(written, written != perfect)
-    if 4 * np.count_nonzero(strokes) < ink:
+    part = (slice(None), slice(None)) if written.shape != perfect.shape else _rewritten(written, perfect, ink)
+    if part is None:
         return []
-    rows, columns = (np.flatnonzero(strokes.any(axis=axis)) for axis in (1, 0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    part = (slice(max(0, top - _EDGE), bottom + _EDGE), slice(max(0, left - _EDGE), right + _EDGE))
+    ways = [np.rot90(mirrored, turns) for mirrored in (written, written[:, ::-1]) for turns in range(4)]
     before = _thumbnail(given)
     best = int(np.argmax([abs(float((before * _thumbnail(way)).sum())) for way in ways]))
     found = [Look(written, part, shift(given, written))]
+    whole = (slice(None), slice(None))
     return [*found, Look(ways[best], whole, shift(given, ways[best]))] if best else found
+
+
+def _rewritten(written: Grey, perfect: Grey, ink: int) -> tuple[slice, slice] | None:
+    """The box of what differs and may be text, if anything may."""
+    strokes = _strokes(written, written != perfect)
+    if 4 * np.count_nonzero(strokes) < ink:
+        return None
+    rows, columns = (np.flatnonzero(strokes.any(axis=axis)) for axis in (1, 0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return slice(max(0, top - _EDGE), bottom + _EDGE), slice(max(0, left - _EDGE), right + _EDGE)
 
 
 def shift(given: Grey, written: Grey) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -56,8 +56,14 @@ def _lines(image: npt.NDArray[np.float64], factor: int) -> list[str]:
     if high <= low:
         return []
     grey = np.clip((image - low) / (high - low) * 255, 0, 255).astype(np.uint8)
-    grey = np.kron(grey, np.ones((factor, factor), np.uint8))
-    found, _ = _engine()(np.repeat(grey[..., None], 3, axis=2))
+    return _read(np.kron(grey, np.ones((factor, factor), np.uint8)).tobytes(), grey.shape[1] * factor)
+
+
+@lru_cache(128)
+def _read(grey: bytes, columns: int) -> list[str]:
+    """What is read in an image of so many columns: once, however many identifiers it may hold."""
+    image = np.frombuffer(grey, np.uint8).reshape(-1, columns)
+    found, _ = _engine()(np.repeat(image[..., None], 3, axis=2))
     return [str(line[1]) for line in found or ()]
 
 
