@@ -126,17 +126,13 @@ class _Slot:
 
 @dataclasses.dataclass
 class _Node:
-    """A node as the Scheduler sees it. probe: what it must answer before it is trusted again."""
+    """A node as the Scheduler sees it. probe: what it must answer before it is trusted again. gone: it died."""
 
     id: str
     name: str
     whole: Share
     probe: Any = None
-
-    @property
-    def gone(self) -> bool:
-        """Whether Ray counts it among the dead."""
-        return self.whole.cpus < 0
+    gone: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +211,7 @@ class Scheduler:
                 self._events.put(None)
 
     def _survey(self) -> None:
-        """Look, once a second, at which nodes there are. One that is gone keeps its place, with less than nothing."""
+        """Look, once a second, at which nodes there are. One that is gone keeps its place."""
         if time.monotonic() - self._surveyed < 1:
             return
         self._surveyed = time.monotonic()
@@ -223,7 +219,7 @@ class Scheduler:
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for known in self._nodes:
             if known.id not in alive and not known.gone:
-                known.whole = Share(-1, (0.0,) * len(known.whole.gpus))
+                known.gone = True
                 self._waited = time.monotonic()
         self._judge()
         for key in alive.keys() - {known.id for known in self._nodes}:
@@ -255,8 +251,8 @@ class Scheduler:
         return asked._replace(cpus=min(asked.cpus, max(node.whole.cpus for node in self._nodes)))
 
     def _free(self, held: Sequence[_Slot]) -> list[Share]:
-        """Of each node, what these do not hold; less than nothing of one in doubt."""
-        return [Share(-1, node.whole.gpus) if node.probe else
+        """Of each node, what these do not hold; less than nothing of one that is gone or in doubt."""
+        return [Share(-1, node.whole.gpus) if node.gone or node.probe else
                 reduce(Share.less, (slot.share for slot in held if slot.node == index), node.whole)
                 for index, node in enumerate(self._nodes)]
 
@@ -375,10 +371,15 @@ class Scheduler:
         """Nothing runs and nothing fits: wait a while for a node to join, then say so of each cell that is left."""
         if time.monotonic() - self._waited < self._patience:
             return
-        for job in self._queue.impossible([node.whole for node in self._nodes]):
+        never = self._queue.impossible([node.whole for node in self._nodes])
+        for job in never:
             asked = schedule.need(job.pack)
             self._write(lost(job.cell, f"no node has what it declares, {asked.cpus:g} CPUs and {asked.gpus:g} GPUs; "
                                        "run it again, with --rerun failed, where one has"), "")
+        gone = sorted({node.name for node in self._nodes if node.gone})
+        if self._queue and not never and gone:
+            raise ClusterError(f"the nodes that had room for {len(self._queue)} cells are gone ({', '.join(gone)}); "
+                               "what is finished is in the store: run the same command again where there are others")
 
     def _close(self) -> None:
         """Store what is finished, though nobody looked, and end every Evaluator."""
