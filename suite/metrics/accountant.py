@@ -251,8 +251,8 @@ def gaussian_history(mechanisms: Sequence[Mechanism]) -> History:
             whole = math.hypot(whole, math.sqrt(m.steps) / m.noise_multiplier)
     if sum(DEAR if noise < 0.5 else 1 for noise, _ in sampled) > ENTRIES:
         raise ValueError(
-            f"the ledger has {len(sampled)} different subsampled mechanisms and at most {ENTRIES} can be composed: "
-            "use fewer noise multipliers and sample rates"
+            f"the ledger has {len(sampled)} different subsampled mechanisms and at most {ENTRIES} can be composed, "
+            f"of which one of noise under 0.5 counts as {DEAR}: use fewer noise multipliers and sample rates"
         )
     history = [(noise, rate, steps) for (noise, rate), steps in sampled.items()]
     if whole:

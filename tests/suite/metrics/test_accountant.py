@@ -311,6 +311,13 @@ def test_ledger_of_too_many_different_mechanisms_is_refused():
         accounted_epsilon(ledger(*[("subsampled_gaussian", 1 + i, 0.1, 1) for i in range(300)]), DELTA)
 
 
+def test_fewer_different_mechanisms_of_little_noise_are_composed_as_each_takes_seconds() -> None:
+    ledger = [Mechanism("gaussian", 0.1 + place / 100, 0.01, 1, "poisson") for place in range(17)]
+    with pytest.raises(ValueError, match="17 different subsampled mechanisms"):
+        accounted_epsilon(ledger, DELTA)
+
+
+
 @pytest.mark.parametrize("delta", [0, 1, -1e-5, math.nan])
 def test_delta_out_of_range_is_refused(delta):
     with pytest.raises(ValueError, match=r"delta lies in \(0, 1\)"):
