@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import md5
 from typing import Any
 
@@ -228,10 +229,16 @@ def _pixels(check: Check, given: File | None, written: File, read: Reader | None
     before = given.pixels[0] if given is not None else None
     if before is None or before.shape != after.shape:
         return 0.0
-    around = ring(check.mask.glyphs)
+    around = _around(check.mask)
     was = (_signal(patch, check.mask, around) for patch in boxes(before, check.mask))
     now = (_signal(patch, check.mask, around) for patch in patches)
     return float(all(after <= HIDDEN * before for before, after in zip(was, now, strict=True)))
+
+
+@lru_cache(1 << 12)
+def _around(mask: Mask) -> npt.NDArray[np.bool_]:
+    """What is next to the glyphs of a mask, worked out once for all methods."""
+    return ring(mask.glyphs)
 
 
 def as_the_challenge_scales(patch: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
