@@ -17,6 +17,7 @@ from fourfold.baselines.dicom_deid.strokes import (
     Floats,
     Line,
     is_ruler,
+    is_soft,
     lines,
     merged,
     pieces,
@@ -86,17 +87,20 @@ def identities(
     faint = np.zeros(grey.shape, bool)
     bright, dark = standing_out(grey)
     strokes = bright | dark
-    hinted = wider(likely > HINTED, MARGIN)
     for line in bad:
-        gone |= wider(continued(line.box, line.turned, strokes & hinted), HALO) | vanishing(line, grey)
-        if line.value is None:
+        gone |= vanishing(line, grey)
+        if is_soft(line, grey):
             top, left, bottom, right = line.box
-            faint[max(top - HALO, 0) : bottom + HALO, max(left - HALO, 0) : right + HALO] = True
+            by = HALO + (line.value is not None)
+            faint[max(top - by, 0) : bottom + by, max(left - by, 0) : right + by] = True
+        if line.value is None:
             faint |= wider(continued(line.box, line.turned, strokes), HALO)
     for box in unexplained(likely, found):
         if not marking_in(box, image, reader, scrubber):
-            turned = box[2] - box[0] > box[3] - box[1]
-            faint |= strokes_in(box, grey) | wider(continued(box, turned, strokes), HALO)
+            top, left, bottom, right = box
+            turned, reach = bottom - top > right - left, max(MARGIN, round(0.6 * min(bottom - top, right - left)))
+            band = (top, left - reach, bottom, right + reach) if turned else (top - reach, left, bottom + reach, right)
+            faint |= strokes_in(box, grey) | wider(continued(band, turned, strokes), HALO)
     return gone | faint, faint
 
 
@@ -246,7 +250,7 @@ def continued(box: Box, turned: bool, strokes: Bools) -> Bools:
         empty = 0
         while empty < 2 and start + tall >= 0 and abs(start - left) <= FARTHEST * tall + right - left and (
                 start < strokes.shape[1]):
-            here = np.s_[max(top - 1, 0) : bottom + 1, max(start, 0) : start + tall]
+            here = np.s_[max(top, 0) : bottom, max(start, 0) : start + tall]
             share = strokes[here].mean() if strokes[here].size else 0.0
             empty = 0 if 0.08 <= share <= 0.5 else empty + 1
             if not empty:

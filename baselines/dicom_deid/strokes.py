@@ -37,6 +37,10 @@ LONE, FULL = 0.05, 0.15
 SUSPECTED, SEEN = 0.15, 0.3
 """The mean of a detector's probability on strokes from which on it has a part in a line, and from which on it sees
 one."""
+SOFT = 0.25
+"""The share of the pixels at a line's strokes that are between these and the ground, from which on it is soft."""
+COVERED = 0.8
+"""The share of a soft line that others must cover to stand in for it."""
 _MANY = 2500
 _LOOKS, _SEEN, DOUBTFUL = 1, 2, 3
 
@@ -75,16 +79,23 @@ def lines(codes: npt.NDArray[np.int64] | None, grey: Grey, likely: Floats) -> li
     codes: its samples, one number a colour; None where compression has changed them. grey: as it is seen. likely: a
     detector's probability of text.
     """
-    found: list[Line] = []
-    taken = np.zeros(grey.shape, bool)
+    exact: list[Line] = []
     for value in drawn(codes) if codes is not None else ():
         drawn_in = np.asarray(codes == value)
-        found += [replace(line, value=int(value)) for line in _of_map(drawn_in, grey, likely, sure=True)]
+        exact += [replace(line, value=int(value)) for line in _of_map(drawn_in, grey, likely, sure=True)]
+    soft = [line for line in exact if line.glyphs == 1 or is_soft(line, grey)]
+    found = [line for line in exact if line not in soft]
     for contrast in standing_out(grey):
-        for line in found:
-            top, left, bottom, right = line.box
-            taken[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = True
-        found += _of_map(contrast & ~taken, grey, likely, sure=False)
+        found += _of_map(contrast & ~boxed(found, grey.shape, 2), grey, likely, sure=False)
+    whole = boxed([line for line in found if line.value is None], grey.shape, 0)
+    return found + [line for line in soft if whole[line.where][line.ink].mean() < COVERED]
+
+
+def boxed(lines: Sequence[Line], shape: tuple[int, ...], by: int) -> Bools:
+    """(rows, columns) bool: the boxes of lines, so many pixels wider."""
+    found = np.zeros(shape, bool)
+    for top, left, bottom, right in (line.box for line in lines):
+        found[max(top - by, 0) : bottom + by, max(left - by, 0) : right + by] = True
     return found
 
 
@@ -255,14 +266,29 @@ def _with_signs(line: Line, labels: Labels, stats: Labels, used: Bools) -> Line:
     return replace(line, box=box, ink=inner)
 
 
+def is_soft(line: Line, grey: Grey) -> bool:
+    """Whether a line's strokes fade into what is around them, so that those of one value are not all of it."""
+    if line.value is None:
+        return True
+    import cv2
+
+    shown = grey[line.where].astype(np.float32)
+    edge = cv2.dilate(line.ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~line.ink
+    if not edge.any():
+        return False
+    ink, ground = float(shown[line.ink].mean()), float(np.median(shown[~line.ink]))
+    between = (shown[edge] - ground) / (ink - ground if ink != ground else 1)
+    return float(np.mean((between > 0.3) & (between < 0.95))) > SOFT
+
+
 def is_ruler(line: Line) -> bool:
     """Whether it is a scale: a straight stroke all along, and ticks at equal distances."""
     ink = line.ink if line.ink.shape[0] >= line.ink.shape[1] else line.ink.T
     long, wide = ink.shape
-    spine = ink.mean(axis=0) >= 0.9
+    spine: Bools = np.asarray(ink.mean(axis=0) >= 0.9)
     if long < 2.5 * wide or not spine.any():
         return False
-    ticks = ink[:, ~spine].any(axis=1)
+    ticks: Bools = np.asarray(ink[:, ~spine].any(axis=1))
     starts = np.flatnonzero(ticks[1:] & ~ticks[:-1])
     steps = np.diff(starts)
     return len(steps) >= 2 and int(np.ptp(steps)) <= 2
