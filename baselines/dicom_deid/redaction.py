@@ -85,8 +85,7 @@ def identities(
     found = [*sure, *(line for line in bad if line.doubtful)]
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
     faint = np.zeros(grey.shape, bool)
-    bright, dark = standing_out(grey)
-    strokes = bright | dark
+    strokes = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
     for line in bad:
         gone |= vanishing(line, grey)
         if is_soft(line, grey):
@@ -239,12 +238,17 @@ def strokes_in(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
     return gone
 
 
-def continued(box: Box, turned: bool, strokes: Bools) -> Bools:
-    """(rows, columns) bool: the strokes with which a text goes on beyond its ends, until there are none for a while."""
+def continued(box: Box, turned: bool, strokes: Sequence[Bools]) -> Bools:
+    """(rows, columns) bool: the strokes with which a text goes on beyond its ends, as each of these maps shows them."""
+    return np.logical_or.reduce([_continued(box, turned, each) for each in strokes])
+
+
+def _continued(box: Box, turned: bool, strokes: Bools) -> Bools:
+    """Until there are none for a while."""
     gone = np.zeros(strokes.shape, bool)
     top, left, bottom, right = box
     if turned:
-        return continued((left, top, right, bottom), False, strokes.T).T
+        return _continued((left, top, right, bottom), False, strokes.T).T
     tall = bottom - top
     for start, step in ((right, tall), (left - tall, -tall)):
         empty = 0
@@ -252,7 +256,7 @@ def continued(box: Box, turned: bool, strokes: Bools) -> Bools:
                 start < strokes.shape[1]):
             here = np.s_[max(top, 0) : bottom, max(start, 0) : start + tall]
             share = strokes[here].mean() if strokes[here].size else 0.0
-            empty = 0 if 0.08 <= share <= 0.5 else empty + 1
+            empty = 0 if 0.08 <= share <= 0.7 else empty + 1
             if not empty:
                 gone[here] = strokes[here]
             start += step

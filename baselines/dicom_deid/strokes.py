@@ -116,13 +116,14 @@ def drawn(codes: npt.NDArray[np.int64]) -> list[np.int64]:
     return [values[at] for at in order[:VALUES]]
 
 
-def standing_out(grey: Grey) -> tuple[Bools, Bools]:
-    """What is brighter, and what is darker, than the median around it by more than the noise there."""
+def standing_out(grey: Grey, by: float = 1) -> tuple[Bools, Bools]:
+    """What is brighter, and what is darker, than the median around it by more than the noise there; ``by`` times as
+    much as it takes to begin a line."""
     import cv2
 
     apart = grey.astype(np.int16) - cv2.medianBlur(grey, AROUND)
     noise = cv2.medianBlur(np.minimum(np.abs(apart), 255).astype(np.uint8), 31).astype(np.float32)
-    least = np.maximum(LEAST, 5 * noise)
+    least = by * np.maximum(LEAST, 5 * noise)
     return apart > least, apart < -least
 
 
