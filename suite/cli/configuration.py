@@ -62,6 +62,10 @@ def _value(option: click.Option, value: Any, where: str, context: click.Context)
     """A TOML value as the option takes it: a single one stands for a list of one."""
     if isinstance(value, dict) or (isinstance(value, list) and not option.multiple):
         raise click.UsageError(f"{where} must be a single value", context)
+    if isinstance(option.type, click.Path) and not all(
+        isinstance(each, str) for each in (value if isinstance(value, list) else [value])
+    ):
+        raise click.UsageError(f"{where} must be text: a path", context)
     return value if isinstance(value, list) or not option.multiple else [value]
 
 

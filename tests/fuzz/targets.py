@@ -5,25 +5,21 @@ inputs from which fuzzers start. What a parser may take in time and memory is fo
 """
 
 import json
-import shutil
 import struct
-import tempfile
 import warnings
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
-from unittest import mock
+from typing import Any
 
 import click
+import dataset_targets  # noqa: F401  adds its own
 import numpy as np
 import seeds
+from promise import TARGETS, fresh, target, told
 
 from fourfold.suite import (
     boundary,
@@ -44,7 +40,6 @@ from fourfold.suite import (
 from fourfold.suite.atomic import StoreError
 from fourfold.suite.cell import canonical
 from fourfold.suite.cli import configuration, running
-from fourfold.suite.datasets import DatasetError
 from fourfold.suite.method import Budget
 from fourfold.suite.metrics import accountant
 from fourfold.suite.task import Draw, Want
@@ -52,62 +47,11 @@ from fourfold.suite.warm import GuestLost, Reaped
 from fourfold.suite.watch import VisitError, Watch
 from fourfold.tasks.dicom_deid import renames
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dp_images import loaders as image_loaders
-from fourfold.tasks.driver_displacement import loaders as driver_loaders
-from fourfold.tasks.fair_credit import loaders as credit_loaders
 
-T = TypeVar("T")
-Parse = Callable[[bytes], None]
+__all__ = ["TARGETS"]
+
 CANARIES = 4
 LIMIT = 1 << 20
-
-
-@dataclass(frozen=True)
-class Target:
-    """A parser under its promise. tries: inputs that are tried where there is a minute for all targets; 0: by hand."""
-
-    parse: Parse
-    seeds: Callable[[], Sequence[bytes]]
-    tries: int = 60
-
-
-TARGETS: dict[str, Target] = {}
-
-
-def target(valid: Callable[[], Sequence[bytes]], tries: int = 60) -> Callable[[Parse], Parse]:
-    def named(parse: Parse) -> Parse:
-        TARGETS[parse.__name__] = Target(parse, cache(valid), tries)
-        return parse
-
-    return named
-
-
-def told(call: Callable[[], T], *errors: type[Exception]) -> T | None:
-    """What a parser makes of it; None where it refuses, by one of these very errors, and says why."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return call()
-    except errors as error:
-        if type(error) not in errors or not str(error).strip():
-            raise AssertionError(f"an error of another kind got through, or says nothing: {error!r}") from error
-        return None
-
-
-@cache
-def scratch() -> Path:
-    """An empty folder, in memory where there is one."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    place = tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory)
-    scratch.kept = place  # type: ignore[attr-defined]
-    return Path(place.name)
-
-
-def fresh() -> Path:
-    """The same, emptied."""
-    for left in scratch().iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return scratch()
 
 
 # Submissions
@@ -371,7 +315,7 @@ def exhibit_text(data: bytes) -> None:
     shown(zlib.compress(data, 1))
 
 
-# Settings and datasets
+# Settings
 
 
 @target(seeds.settings)
@@ -382,71 +326,3 @@ def settings(data: bytes) -> None:
     made = told(lambda: command.make_context("run", ["--config", str(path)]), click.UsageError, click.BadParameter,
                 click.BadOptionUsage, click.MissingParameter)
     assert made is None or made.params
-
-
-def loaded(loaders: ModuleType, name: str, place: int, data: bytes, others: Sequence[bytes] = ()) -> Any:
-    """A dataset whose file at ``place`` holds these bytes, of any size, and the others those."""
-    dataset = loaders.DATASETS[name]
-    files = [replace(file, size=0) for file in dataset.files]
-    root = fresh()
-    contents = [*others[:place], data, *others[place:]]
-    for file, content in zip(files, contents, strict=True):
-        path = root / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    with mock.patch.dict(loaders.DATASETS, {name: replace(dataset, files=files)}):
-        return told(lambda: loaders.load(name, root), DatasetError)
-
-
-def read_by(loaders: ModuleType, name: str, reader: Callable[[Path], Any], data: bytes) -> Any:
-    """A file of a dataset, by a reader of fewer records than the real one has."""
-    dataset = loaders.DATASETS[name]
-    path = fresh() / dataset.files[0].path
-    path.parent.mkdir(parents=True)
-    path.write_bytes(data)
-    return told(lambda: loaders._read(dataset, scratch(), 0, reader), DatasetError)
-
-
-@target(seeds.german, tries=10)
-def german(data: bytes) -> None:
-    loaded(credit_loaders, "german", 0, data)
-
-
-@target(seeds.give_me_some_credit, tries=10)
-def give_me_some_credit(data: bytes) -> None:
-    with mock.patch("fourfold.tasks.fair_credit.sources.GMSC_ROWS", 2):
-        loaded(credit_loaders, "gmsc", 0, data)
-
-
-@target(seeds.digits)
-def digits(data: bytes) -> None:
-    shape = (2, 28, 28)
-    found = read_by(image_loaders, "mnist", lambda path: image_loaders.read_idx(path, shape), data)
-    assert found is None or found.shape == shape
-
-
-@target(seeds.cifar)
-def cifar(data: bytes) -> None:
-    found = read_by(image_loaders, "cifar10", lambda path: image_loaders.read_cifar(path, 1), data)
-    assert found is None or [len(images) for images, _ in found] == [5, 1]
-
-
-@target(seeds.jpegs, tries=15)
-def jpegs(data: bytes) -> None:
-    found = read_by(image_loaders, "cifar10-jpeg", lambda path: image_loaders.read_jpeg(path, 2), data)
-    assert found is None or found[0].shape == (2, 32, 32, 3)
-
-
-@target(seeds.drivers, tries=8)
-def drivers(data: bytes) -> None:
-    loaded(driver_loaders, "nyc-tlc", 1, data, [seeds.monthly("2022-03")])
-
-
-@target(seeds.areas, tries=3)
-def areas(data: bytes) -> None:
-    loaded(driver_loaders, "us-states", 1, data, [seeds.occupations()])
-
-
-@target(seeds.bases, tries=10)
-def bases(data: bytes) -> None:
-    loaded(driver_loaders, "nyc-bases", 0, data)

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 
+import dataset_seeds
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -76,6 +77,7 @@ FOUND = {
     "a selector longer than any name": ("selector", b"logistic" * 100),
     "a path longer than any name": ("selector", b"logistic" * 100 + b".zip"),
     "a list in a list in a list": ("settings", b"dataset = " + b"[" * 5000 + b"]" * 5000),
+    "a path that is a number": ("settings", b"data = 1"),
     "a setting that is no UTF-8": ("settings", b"dataset = '\xff'"),
     "no dataset in a cell": ("results", _without_a_dataset()),
     "releases of negative length": ("evidence", _noted(lengths=[-2, 2, 6])),
@@ -88,13 +90,15 @@ FOUND = {
     "a footer without a status": ("results", _told(json.dumps({"cell": seeds.CELL}))),
     "a footer that is a text": ("results", _told('"cell"')),
     "a cell that is there twice": ("compacted", _listing_twice()),
-    "a list of nothing": ("compacted", b"c" + seeds._parquet({"cell": [1, 2]})),
+    "a list of nothing": ("compacted", b"c" + seeds.parquet({"cell": [1, 2]})),
     "runs that end too early": ("dicom", _cut_runs()),
     "four gigabytes in four megabytes": ("digits", gzip.compress(bytes(1 << 26), 1) * 64),
-    "a number of people that is none": ("areas", seeds.areas()[0].replace(b",1007,", b",1O07,")),
-    "a code that is no text": ("german", seeds.german()[0].replace(b"A191", b"\xb191")),
-    "months that are none": ("drivers", seeds.monthly().replace(b"2022-02", b"2022-xx")),
-    "a field of a CSV file that is too long": ("give_me_some_credit", seeds.give_me_some_credit()[0] + b"x" * 200_000),
+    "a number of people that is none": ("areas", dataset_seeds.areas()[0].replace(b",1007,", b",1O07,")),
+    "a code that is no text": ("german", dataset_seeds.german()[0].replace(b"A191", b"\xb191")),
+    "months that are none": ("drivers", dataset_seeds.monthly().replace(b"2022-02", b"2022-xx")),
+    "a field of a CSV file that is too long": (
+        "give_me_some_credit", dataset_seeds.give_me_some_credit()[0] + b"x" * 200_000,
+    ),
 }  # fmt: skip
 
 
