@@ -65,7 +65,8 @@ def _who(process: psutil.Process, driver: psutil.Process) -> str:
             return name.lower()
     if is_guest_side(process):
         with contextlib.suppress(psutil.Error):
-            return "" if is_guest_side(process.parent()) else "warm parent"
+            parent = process.parent()
+            return "warm parent" if parent and not is_guest_side(parent) else ""
     return ""
 
 

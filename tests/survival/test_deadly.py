@@ -67,37 +67,55 @@ def test_a_method_that_kills_three_evaluators_has_failed_and_no_other_cell_has(
 
 
 NODES = """
-    import os, sys, time
+    import json, os, sys, time
     from pathlib import Path
     from ray.cluster_utils import Cluster
     sys.path.insert(0, os.path.dirname(sys.argv[1]))
     import campaign
     from fourfold.suite import cluster
     from fourfold.suite.events import Setting, Started
-    _, _, home, folder = sys.argv
+    _, _, home, folder, cells, left = sys.argv
+    cluster._PATIENCE = 60.0 if left == "another" else 3.0
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     node, folder = nodes.add_node(num_cpus=1), Path(folder)
     setting = Setting(folder / "results", folder, folder, campaign.KEY, lambda cell: 1.0, address=nodes.address)
-    for event in cluster.run(campaign.jobs(home, [("Sleeper[seconds=600]", "tiny", 1)]), setting):
-        print(campaign.told(event), flush=True)
-        if isinstance(event, Started):
-            time.sleep(1)
-            nodes.remove_node(node, allow_graceful=False)
-            node = nodes.add_node(num_cpus=1)
+    try:
+        for event in cluster.run(campaign.jobs(home, json.loads(cells)), setting):
+            print(campaign.told(event), flush=True)
+            if isinstance(event, Started) and event.cell.method == "sleeper":
+                time.sleep(1)
+                nodes.remove_node(node, allow_graceful=False)
+                node = left == "another" and nodes.add_node(num_cpus=1)
+    except cluster.ClusterError as error:
+        print("ClusterError", error, flush=True)
     nodes.shutdown()
 """
+
+
+def losing_nodes(alone: list[str], folder: Path, cells: list[tuple[str, str, int]], left: str) -> str:
+    """What a campaign tells that loses its node under each cell of 600 seconds; left: whether it gets ``another``."""
+    home, told = os.environ["PYTHONPATH"].split(os.pathsep)[0], {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0a" * 32}
+    done = subprocess.run([*alone, sys.executable, "-c", textwrap.dedent(NODES), str(CAMPAIGN), home, str(folder),
+                           json.dumps(cells), left], text=True, capture_output=True, env=os.environ | told, timeout=400)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_cell_all_of_whose_nodes_are_lost_is_lost_and_no_fault_of_its_method(
     toy: Toy, alone: list[str], tmp_path: Path
 ) -> None:
-    home = os.environ["PYTHONPATH"].split(os.pathsep)[0]
-    told = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
-    done = subprocess.run([*alone, sys.executable, "-c", textwrap.dedent(NODES), str(CAMPAIGN), home, str(tmp_path)],
-                          text=True, capture_output=True, env=os.environ | told, timeout=400)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Retried sleeper the Evaluator") == 2
+    said = losing_nodes(alone, tmp_path, [("Sleeper[seconds=600]", "tiny", 1)], "another")
+    assert said.count("Retried sleeper the Evaluator") == 2
     status, why = reason(tmp_path / "results", "sleeper")
     assert status == "lost", why
     assert f"the Evaluator {os.uname().nodename}/" in why
     assert why.endswith(", 3 times")
+
+
+def test_a_cluster_without_nodes_ends_the_campaign_and_calls_no_cell_lost(
+    toy: Toy, alone: list[str], tmp_path: Path
+) -> None:
+    said = losing_nodes(alone, tmp_path, [("Noop", "tiny", 2), ("Sleeper[seconds=600]", "twin", 2)], "none")
+    assert f"ClusterError the nodes that had room for 2 cells are gone ({os.uname().nodename})" in said
+    assert "run the same command again where there are others" in said
+    assert set(store.statuses(tmp_path / "results").values()) == {"ok"}
