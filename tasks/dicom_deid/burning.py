@@ -19,6 +19,8 @@ Line = tuple[str, str]
 """A kind, of ``key.KINDS`` or ``distractor``, and the text that is burned."""
 SMALLEST = 9
 """Pixels of the smallest type; what does not fit even so is cut short, as scanners do."""
+TELLING = 6
+"""Characters that what is no name must keep when it is cut: the year alone of a date is nobody's."""
 INKS = ("bright", "bright", "bright", "faint", "boxed")
 """As the brightest or, on what is bright, the darkest value; as the ground a fifth brighter; dark on a bright box."""
 PLACES = ("usual", "usual", "usual", "usual", "turned", "over")
@@ -243,16 +245,17 @@ class _Page:
         wide = (rows if block.turned else columns) - 8
         room = wide if block.across or len(block.lines) == 1 or block.turned else round(wide * 0.72)
         drawn = [(kind, *_fitting(text, block.look, room)) for kind, text in block.lines]
+        whole = [text for _, text in block.lines]
         if block.across:
             total = sum(ink.shape[1] + block.look.height for _, _, ink in drawn)
             drawn = [(kind, *_fitting(text, block.look, max(24, int(ink.shape[1] * min(1, wide / total)))))
                      for kind, text, ink in drawn]
         if block.turned:
             drawn = [(kind, text, np.rot90(ink)) for kind, text, ink in drawn]
-        for (kind, text, ink), (top, left) in zip(drawn, _corners_of(block, [ink.shape for *_, ink in drawn],
-                                                                     (rows, columns)), strict=True):
-            spot = self._free((top, left), ink.shape, block.at[0] < 0.5)
-            if spot is not None:
+        corners = _corners_of(block, [ink.shape for *_, ink in drawn], (rows, columns))
+        for (kind, text, ink), full, corner in zip(drawn, whole, corners, strict=True):
+            spot = self._free(corner, ink.shape, block.at[0] < 0.5)
+            if spot is not None and (kind == "name" or len(text) >= min(len(full), TELLING)):
                 yield self._draw(kind, text, ink, *spot, block.look)
 
     def rule(self, rng: np.random.Generator) -> list[Mark]:

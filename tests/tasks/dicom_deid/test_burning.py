@@ -175,3 +175,15 @@ def test_what_does_not_fit_is_cut_short_and_the_mark_says_so():
     assert "Wolfeschlegelsteinhausenbergerdorff, Hubert Blaine".startswith(mark.text)
     assert 3 < len(mark.text) < 40
     assert (changed(burned.given, burned.reference) == covered(burned, burned.identity)).all()
+
+
+def test_a_number_of_which_hardly_anything_would_fit_is_left_out():
+    kept = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        narrow = Base("US", rng.integers(0, 200, (1, 200, 72)).astype(np.int32), 8)
+        kept |= {(mark.kind, mark.text) for mark in burn(narrow, LINES, rng).identity}
+    dates = {text for kind, text in kept if kind == "date"}
+    assert "2021-04-05" in dates
+    assert all(len(text) >= 6 for text in dates)
+    assert any(len(text) < 6 for kind, text in kept if kind == "name")
