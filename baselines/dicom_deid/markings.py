@@ -9,8 +9,9 @@ from fourfold.baselines.dicom_deid.vocabulary import is_clinical, words
 _SHORT = frozenset(["ap", "pa", "no", "in", "of", "mm", "cm", "kv", "ma", "im", "se", "l", "r", "lat", "low"])
 _NAMING = frozenset([
     "mrn", "id", "pid", "dob", "acc", "ssn", "name", "patient", "pat", "pt", "born", "birth", "tel", "phone", "mr",
-    "mrs", "ms", "hospital", "clinic", "account", "accession", "nhs", "jan", "feb", "mar", "apr", "may", "jun", "jul",
-    "aug", "sep", "oct", "nov", "dec",
+    "mrs", "ms", "dr", "prof", "account", "accession", "nhs", "hospital", "clinic", "center", "centre", "medical",
+    "institute", "university", "partners", "associates", "klinikum", "praxis", "street", "road", "avenue",
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ])
 """Words beside which an identity stands."""
 _DIGIT = {"D": 0, "O": 0, "o": 0, "Q": 0, "l": 1, "I": 1, "B": 8}
@@ -21,6 +22,8 @@ _LABEL = re.compile(r"^(?:5e|IE|IR|lE|lR|lm|1m)(?=\s?\d)")
 _MEASURED = re.compile(r"[A-Za-z]{0,5}[:=]?[+\-]?\d{1,4}(?:\.\d{1,2})?[A-Za-z%]{0,5}[.,;:]?|\d{2,4}x\d{2,4}")
 """A number that is measured, with what and its unit: no date, and of too few digits to be anyone's."""
 _FEW = re.compile(r"\d{1,2}")
+FEWEST = 6
+"""Digits of a date or of a number that someone is known by, even where it was misread."""
 _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]\d{3}|\d{2}[A-Za-z]\d")
 """Letters and digits run together, as in what identifies someone."""
 
@@ -46,7 +49,10 @@ def is_marking(text: str, scrubber: Scrubber) -> bool:
         return False
     spaced = " ".join(part.strip() for word in re.split(r"([A-Za-z]+)", text) for part in parted(word) if part.strip())
     made_of = [parted(word) for word in said]
-    if numbers and not any(len(word) > 1 or word in "dtxw" for word in said):
+    labels = [word for word in said if len(word) > 1]
+    if numbers and not labels and not any(word in "dtxw" for word in said):
+        return False
+    if len(labels) < 2 and sum(sign.isdigit() for sign in text) >= FEWEST:
         return False
     return all(made_of) and all(is_clinical(part) for parts in made_of for part in parts) and (
         scrubber.clean(spaced) == spaced)

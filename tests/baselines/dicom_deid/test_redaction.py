@@ -30,6 +30,7 @@ def test_markings_are_spared(text):
 @pytest.mark.parametrize("text", [
     "NAKAMURA YUKI", "KatelynvilleKlinikum423", "LONG GRANT", "LONGGRANT", "A1234567", "12.03.2020", "06-AUG-2024",
     "Fairview General Hospital", "中村", "", "?", "A7843", "01.05.", "MRN574", "3D-JUN-2D24", "11.11.", "2714.87",
+    "19 6309 D3", "17 0CT 2024", "Castromouth Medical Center 872", "Medical Center 814", "Radiology Partners",
 ])
 def test_all_else_goes(text):
     assert not marking(text)
