@@ -37,6 +37,11 @@ _CALLED = re.compile(
     r"((?:(?:[^\W\d_]\.|[^\W\d_][^\s.,;:()]*)[ ,]*){1,4})")
 _CAPITAL = re.compile(r"(?:(?:(?![a-zà-ÿ])[^\W\d_])(?:\.|[^\s.,;:()]*)[ ,]*)+")
 _INTRODUCED = frozenset(["by", "patient", "pt", "named", "name", "mr", "mrs", "ms", "miss", "dr", "prof"])
+_ACTING = frozenset([
+    "was", "is", "has", "had", "lives", "says", "said", "states", "reports", "denies", "complains", "agreed",
+    "attended", "presented", "returned", "called", "phoned",
+])
+"""Words before which a name that is a word as well is somebody's, even where a sentence begins with it."""
 _PLACE = re.compile(
     r"(?:\b(?:St\.?|[A-Z][\w'’\-]+)\s+(?:(?:of|for|the|de|la|and|&)\s+)*)+"
     r"(?:Hospital|Clinic|Infirmary|Medical Cent(?:er|re)|Health Cent(?:er|re)|Institute|University)\b"
@@ -154,7 +159,9 @@ class Scrubber:
             near = [other for other in (place - 1, place + 1)
                     if 0 <= other < len(words) and gone[other] and _beside(text, words[place], words[other])]
             if word.plain in self.known.names:
-                gone[place] = word.capital and (bool(near) or not _starts(text, word)) and not _eponym(text, word)
+                acts = place + 1 < len(words) and words[place + 1].plain in _ACTING
+                gone[place] = word.capital and (bool(near) or acts or not _starts(text, word)) and (
+                    not _eponym(text, word))
             elif len(word.plain) == 1 and word.capital and not text[word.end : word.end + 1].isdigit():
                 gone[place] = bool(near)
             elif strict and mixed and place and word.capital and not text[word.start : word.end].isupper():

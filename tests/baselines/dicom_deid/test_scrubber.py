@@ -76,6 +76,12 @@ def test_a_surname_that_is_a_word_goes_where_it_is_a_name():
     assert clean("Plaster of Paris cast") == "Plaster of Paris cast"
 
 
+def test_whoever_acts_is_somebody_though_the_name_is_a_word():
+    clean = scrubber("Bonilla^Catalina").clean
+    assert clean("No haemorrhage. Catalina was informed by phone.") == "No haemorrhage. was informed by phone."
+    assert scrubber("Long^Grant").clean("Long axis view.") == "Long axis view."
+
+
 def test_a_name_of_two_words_goes_where_they_stand_together():
     clean = scrubber("Hope^Mark").clean
     assert clean("alignment satisfactory; Mark Hope") == "alignment satisfactory"
