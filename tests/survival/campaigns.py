@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,13 @@ def go_alone() -> None:
         return
     os.environ.update(HEALTH, RAY_raylet_start_wait_time_s="180", RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token",
                       RAY_AUTH_TOKEN=secrets.token_hex(32), **{_ALONE: "yes"})
-    ready = 'ip link set lo up && mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /tmp && exec "$@"'
+    needed = [Path(path).resolve() for path in (sys.prefix, __file__) if Path(path).resolve().is_relative_to("/tmp")]
+    kept = [shlex.quote(f"/tmp/{name}") for name in dict.fromkeys(path.parts[2] for path in needed)]
+    steps = ["ip link set lo up", "mount -t tmpfs tmpfs /dev/shm", *(f"exec {3 + n}<{at}" for n, at in enumerate(kept)),
+             "mount -t tmpfs tmpfs /tmp"]
+    for n, at in enumerate(kept):  # Where this Python or these scripts lie in /tmp, they still do.
+        steps += [f"mkdir {at}", f"mount --no-canonicalize --bind /proc/self/fd/{3 + n} {at}", f"exec {3 + n}<&-"]
+    ready = " && ".join([*steps, 'exec "$@"'])
     before = ["unshare", "--net", "--mount", "sh", "-c", ready, "sh"]
     able = shutil.which("unshare") and subprocess.run([*before, "true"], capture_output=True).returncode == 0
     command = [*(before if able else []), sys.executable, *sys.argv]

@@ -23,7 +23,7 @@ def test_commands_options_and_names_are_completed(fourfold: Run) -> None:
     assert offered(fourfold, "bo") == {"board"}
     assert "--time-limit" in offered(fourfold, "run --ti")
     assert offered(fourfold, "run --task co") == {"coins"}
-    assert offered(fourfold, "run --dataset mi") == {"minted"}
+    assert offered(fourfold, "run --dataset min") == {"minted"}
     assert offered(fourfold, "run --method coin-s") == {"coin-slope", "coin-sleeper"}
     assert offered(fourfold, "check coin-f") == {"coin-failing"}
     assert offered(fourfold, "run --backend s") == {"serial"}
