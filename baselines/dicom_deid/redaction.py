@@ -16,6 +16,7 @@ from fourfold.baselines.dicom_deid.strokes import (
     Box,
     Floats,
     Line,
+    boxed,
     is_ruler,
     is_soft,
     lines,
@@ -27,6 +28,8 @@ from fourfold.baselines.dicom_deid.text_boxes import Reader
 
 SURE = 0.8
 """The confidence from which what is read is believed."""
+PLAIN = 0.95
+"""The confidence from which it is believed beside a line that identifies someone."""
 CERTAIN, LONG = 0.9, 6
 """The confidence and the letters from which on what is read is not read again."""
 SHORT = 8
@@ -43,6 +46,10 @@ THICK = 0.1
 """Of an image's shorter side, what a line of text is thinner than."""
 FARTHEST = 20
 """Heights of a line up to which it may go on beyond what was found of it."""
+LARGEST, APART, STEPS = 3, 0.6, 3
+"""Of the tallest line, how large a sign next to it is at most and how far off; and how many stand side by side."""
+SMALL, ECHOES = 8, 5
+"""Pixels that a faint text is tall at least, and how many of its heights around it others of its kind may stand."""
 UNSEEN = 12
 """Grey levels, of 255, by which letters differ from the ground where they hardly can be seen."""
 CLEAR = 5.0
@@ -52,16 +59,17 @@ CLEAR = 5.0
 def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     """Take identities out of a dataset's pixels, in place; whether there were any."""
     samples = decoded(dataset)
-    changed = False
     exact = None if lossy(dataset) else codes(samples)
-    for number, (frame, image) in enumerate(zip(samples, images(dataset, samples), strict=True)):
-        gone, faint = identities(image, None if exact is None else exact[number], reader, scrubber)
-        if gone.any():
+    found = [
+        identities(image, None if exact is None else exact[number], reader, scrubber)
+        for number, image in enumerate(images(dataset, samples))
+    ]
+    gone, faint = (np.logical_or.reduce(each) for each in zip(*found, strict=True))
+    if gone.any():
+        for frame in samples:  # What is seen on one frame stands on others too, and may be lost in their noise.
             fill(frame, gone, faint)
-            changed = True
-    if changed:
         store(dataset, samples)
-    return changed
+    return bool(gone.any())
 
 
 def identities(
@@ -77,15 +85,25 @@ def identities(
     likely = reader.likely(image)
     found = lines(coded, grey, likely)
     sure = [line for line in found if not line.doubtful]
-    told = [line for line in sure if line.glyphs != 1 or line.ink.shape[1] >= 1.5 * line.ink.shape[0]]
-    bad = [line for line in told if not is_ruler(line) and not kept(line, image, reader, scrubber)]
+    told = [line for line in sure if line.glyphs != 1 or line.turned or line.ink.shape[1] >= 1.5 * line.ink.shape[0]]
+    read = {line: kept(line, image, reader, scrubber) for line in told if not is_ruler(line)}
+    bad = [line for line, certain in read.items() if not certain]
     bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
-    bad += parallel(bad, [line for line in found if line.doubtful])
-    bad += [line for line in sure if line not in told and any(beside(line, other) for other in bad)]
+    hardly = [line for line, certain in read.items() if certain < PLAIN and line not in bad]
+    bad += parallel(bad, [*hardly, *(line for line in found if line.doubtful)])
     found = [*sure, *(line for line in bad if line.doubtful)]
+    stay = [line for line in sure if line not in bad and (line in told or is_ruler(line))]
+    spared = boxed(stay, grey.shape, 0)
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
+    for value in {line.value for line in bad}:
+        drawn = standing_out(grey) if value is None else [np.asarray(coded == value)]
+        for strokes in drawn:
+            of_value = [line for line in bad if line.value == value]
+            tall = max(line.tall for line in of_value)
+            next_to = beside([line.box for line in of_value], strokes & ~spared, tall, APART, STEPS)
+            gone |= wider(next_to, HALO)
     faint = np.zeros(grey.shape, bool)
-    strokes = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
+    both = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
     for line in bad:
         gone |= vanishing(line, grey)
         if is_soft(line, grey):
@@ -93,13 +111,14 @@ def identities(
             by = HALO + (line.value is not None)
             faint[max(top - by, 0) : bottom + by, max(left - by, 0) : right + by] = True
         if line.value is None:
-            faint |= wider(continued(line.box, line.turned, strokes), HALO)
+            faint |= wider(continued(line.box, line.turned, both), HALO) | wider(echoed(line.box, grey) & ~spared, HALO)
     for box in unexplained(likely, found):
         if not marking_in(box, image, reader, scrubber):
             top, left, bottom, right = box
             turned, reach = bottom - top > right - left, max(MARGIN, round(0.6 * min(bottom - top, right - left)))
             band = (top, left - reach, bottom, right + reach) if turned else (top - reach, left, bottom + reach, right)
-            faint |= strokes_in(box, grey) | wider(continued(band, turned, strokes), HALO)
+            faint |= strokes_in(box, grey) | wider(continued(band, turned, both), HALO)
+            faint |= wider(echoed(box, grey) & ~spared, HALO)
     return gone | faint, faint
 
 
@@ -110,17 +129,18 @@ def wider(ink: Bools, by: int) -> Bools:
     return cv2.dilate(ink.astype(np.uint8), np.ones((2 * by + 1,) * 2, np.uint8)).astype(bool)
 
 
-def kept(line: Line, image: Image, reader: Reader, scrubber: Scrubber) -> bool:
-    """Whether a line can be read and is a marking; its strokes are read, and if that tells nothing, the image."""
+def kept(line: Line, image: Image, reader: Reader, scrubber: Scrubber) -> float:
+    """The confidence with which a line is read and is a marking, 0 if it is not; its strokes are read, and if that
+    tells nothing, the image."""
     for shown in shown_as(line, image):
         for upright in [shown] if not line.turned else (np.rot90(shown, -1), np.rot90(shown, 1)):
             text, sure = reader.line(np.ascontiguousarray(upright))
             whole = line.value is None or len(text.replace(" ", "")) + 1 >= line.glyphs
             if sure >= SURE and whole and fits(text, upright.shape) and of_no_one(text, scrubber):
-                return True
+                return sure
             if sure >= CERTAIN and len(text) >= LONG:
-                return False
-    return False
+                return 0.0
+    return 0.0
 
 
 def shown_as(line: Line, image: Image) -> Iterator[Image]:
@@ -170,12 +190,47 @@ def _in_block(one: Line, other: Line) -> bool:
     return near and one.turned == other.turned and high <= 1.6 * low
 
 
-def beside(one: Line, other: Line) -> bool:
-    """Whether a glyph is of the height of a line's and within a height of it."""
-    reach = other.tall
-    (top, left, bottom, right), (above, before, below, after) = one.box, other.box
-    near = top < below + reach and above < bottom + reach and left < after + reach and before < right + reach
-    return near and max(bottom - top, right - left) <= 1.5 * other.tall
+def beside(near: Sequence[Box], strokes: Bools, tall: int, apart: float, steps: int) -> Bools:
+    """(rows, columns) bool: the pieces of strokes next to boxes, and so many steps on the pieces next to these, as
+    signs do that make no line by themselves. apart: how far off at most, in heights of a line, which is so ``tall``."""
+    labels, stats = pieces(strokes)
+    reach = round(apart * tall)
+    left, top, wide, high, _ = stats.T
+    waiting = np.flatnonzero(np.maximum(wide, high) <= LARGEST * tall)
+    waiting, joined = waiting[waiting > 0], list[int]()
+    for _ in range(steps):
+        new = np.zeros(len(waiting), bool)
+        for above, before, below, after in near:
+            new |= (top[waiting] < below + reach) & (above < (top + high)[waiting] + reach) & (
+                left[waiting] < after + reach) & (before < (left + wide)[waiting] + reach)
+        near = [(int(top[at]), int(left[at]), int(top[at] + high[at]), int(left[at] + wide[at])) for at in waiting[new]]
+        joined += waiting[new].tolist()
+        waiting = waiting[~new]
+    return np.isin(labels, joined)
+
+
+def echoed(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
+    """(rows, columns) bool: the strokes around a faint text that stand out as much as its own: other lines of it.
+
+    What is thin stands out by its top-hat (Meyer 1979), whatever the anatomy behind it.
+    """
+    import cv2
+
+    top, left, bottom, right = box
+    tall = max(SMALL, round(1.5 * min(bottom - top, right - left)))
+    width = np.ones((2 * round(0.3 * tall) + 1,) * 2, np.uint8)
+    gone = np.zeros(grey.shape, bool)
+    where = np.s_[max(top - ECHOES * tall, 0) : bottom + ECHOES * tall,
+                  max(left - ECHOES * tall, 0) : right + ECHOES * tall]
+    high, low = where[0].start, where[1].start
+    own = np.s_[top - high : bottom - high, left - low : right - low]
+    hats = [cv2.morphologyEx(grey[where], way, width) for way in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)]
+    hat = max(hats, key=lambda each: float(np.percentile(each[own], 85)))
+    least = 0.5 * float(np.percentile(hat[own], 85))
+    if least > max(2.0, 2 * float(np.median(hat))):
+        inner = (own[0].start, own[1].start, own[0].stop, own[1].stop)
+        gone[where] = beside([inner], hat > least, tall, 1.0, ECHOES * 2)
+    return gone
 
 
 def unexplained(likely: Floats, found: Sequence[Line]) -> list[Box]:

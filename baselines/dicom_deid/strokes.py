@@ -30,6 +30,8 @@ AROUND = 21
 """Pixels of the window whose median is what a stroke stands out from."""
 LEAST = 10
 """Of 255 grey levels, by how many a stroke stands out at least."""
+JOINED = 2.5
+"""How many times taller than wide a lone piece is that runs upwards: a word whose letters are joined."""
 GAP = 1.3
 """Widest space within a line, in heights of its glyphs."""
 LONE, FULL = 0.05, 0.15
@@ -37,6 +39,8 @@ LONE, FULL = 0.05, 0.15
 SUSPECTED, SEEN = 0.15, 0.3
 """The mean of a detector's probability on strokes from which on it has a part in a line, and from which on it sees
 one."""
+LENGTHS = 2
+"""Of the ticks of a scale."""
 SOFT = 0.25
 """The share of the pixels at a line's strokes that are between these and the ground, from which on it is soft."""
 COVERED = 0.8
@@ -211,7 +215,7 @@ def _groups(stats: Labels, turned: bool, gap: float) -> Iterator[npt.NDArray[np.
         box = _around(stats[members])
         down, over = box[2] - box[0], box[3] - box[1]
         if (len(members) > 1 and (down if turned else over) >= 1.2 * (over if turned else down)) or (
-                len(members) == 1 and not turned):
+                len(members) == 1 and turned == (down > JOINED * over)):
             yield members
 
 
@@ -283,7 +287,8 @@ def is_soft(line: Line, grey: Grey) -> bool:
 
 
 def is_ruler(line: Line) -> bool:
-    """Whether it is a scale: a straight stroke all along, and ticks at equal distances."""
+    """Whether it is a scale: a straight stroke all along, and ticks of one or two lengths at equal distances; words
+    of scripts that hang from a line have some too, but each of another shape."""
     ink = line.ink if line.ink.shape[0] >= line.ink.shape[1] else line.ink.T
     long, wide = ink.shape
     spine: Bools = np.asarray(ink.mean(axis=0) >= 0.9)
@@ -292,7 +297,7 @@ def is_ruler(line: Line) -> bool:
     ticks: Bools = np.asarray(ink[:, ~spine].any(axis=1))
     starts = np.flatnonzero(ticks[1:] & ~ticks[:-1])
     steps = np.diff(starts)
-    return len(steps) >= 2 and int(np.ptp(steps)) <= 2
+    return len(steps) >= 3 and int(np.ptp(steps)) <= 2 and len(np.unique(ink[ticks], axis=0)) <= LENGTHS
 
 
 def merged(lines: Sequence[Line], shape: tuple[int, int]) -> Bools:

@@ -13,6 +13,10 @@ Quad = npt.NDArray[np.float32]
 Probability = npt.NDArray[np.float32]
 REMEMBERED = 2000
 """Lines whose reading is kept: those of a series say the same."""
+AROUND, WIDER = 21, 61
+"""Pixels of the windows whose median is taken off an image that is levelled, and by whose noise it is divided."""
+LEVELS, LEAST, MOST = 25, 2, 60
+"""Grey levels that a levelled image has for its noise, and what this is at least and at most taken for."""
 LARGE, STEP = 300_000, 32
 """Pixels up to which an image is enlarged for the detector; by what its sides must be divisible."""
 
@@ -27,7 +31,16 @@ class Reader:
         self._said: dict[Any, tuple[str, float]] = {}
 
     def likely(self, image: Image, most: float = 6) -> Probability:
-        """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most``."""
+        """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most``.
+
+        The image is looked at three times: as it is; turned, as what runs upwards is not seen as text otherwise; and
+        levelled, as what is faint on bright anatomy is not.
+        """
+        turned = np.ascontiguousarray(np.rot90(image, -1))
+        seen = self._upright(image, most), np.rot90(self._upright(turned, most)), self._upright(levelled(image), most)
+        return np.asarray(np.maximum.reduce(seen), np.float32)
+
+    def _upright(self, image: Image, most: float) -> Probability:
         import cv2
 
         rows, columns = image.shape[:2]
@@ -70,6 +83,17 @@ class Reader:
         crops = self._engine.get_crop_img_list(image, list(quads))
         found, _ = self._engine.text_rec(crops)
         return [(str(each[0]), float(each[1])) for each in found]
+
+
+def levelled(image: Image) -> Image:
+    """An image (rows, columns, 3) without what is wide, and with the same noise everywhere."""
+    import cv2
+
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    apart = grey.astype(np.float32) - cv2.medianBlur(grey, AROUND)
+    noise = cv2.blur(np.minimum(np.abs(apart), MOST), (WIDER, WIDER)) + LEAST
+    level = np.clip(128 + LEVELS * apart / noise, 0, 255).astype(np.uint8)
+    return np.repeat(level[..., None], 3, axis=2)
 
 
 def box(quad: Quad, shape: Sequence[int], margin: int) -> tuple[slice, slice]:
