@@ -16,7 +16,8 @@ from fourfold.baselines.dicom_deid.cleaning import Cleaning
 from fourfold.baselines.dicom_deid.file_names import FileNames, write_mapping
 from fourfold.baselines.dicom_deid.identity import Identity
 from fourfold.baselines.dicom_deid.people_known import Known
-from fourfold.baselines.dicom_deid.profile import CLEAN_PIXELS, CODES, SHIFTED_DATES
+from fourfold.baselines.dicom_deid.planes import DATA, GROUPS, in_order, redact_planes
+from fourfold.baselines.dicom_deid.profile import CLEAN_GRAPHICS, CLEAN_PIXELS, CODES, SHIFTED_DATES
 from fourfold.baselines.dicom_deid.redaction import redact
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 from fourfold.baselines.dicom_deid.surrogates import Surrogates
@@ -66,6 +67,8 @@ class KeyedProfile(Method):
         scrubber = self.scrubber(self.known.of[patient], patient)
         if self.pixels and CLEAN_PIXELS in options and "PixelData" in dataset:
             redact(dataset, self.reader, scrubber)
+        if self.pixels and CLEAN_GRAPHICS in options:
+            redact_planes(dataset, self.reader, scrubber)
         Cleaning(patient, scrubber, self.surrogates, options).clean(dataset)
         for record in dataset.get("DirectoryRecordSequence", ()):
             if "ReferencedFileID" in record:
@@ -126,6 +129,9 @@ def standing_alone(dataset: FileDataset, surrogates: Surrogates) -> FileDataset:
     if not dataset.original_encoding[1]:
         if "PixelData" in dataset and dataset.get("BitsAllocated") == 16:
             dataset["PixelData"].value = np.frombuffer(dataset.PixelData, ">u2").astype("<u2").tobytes()
+        for group in GROUPS:
+            if (group, DATA) in dataset:
+                dataset[group, DATA].value = in_order(dataset, dataset[group, DATA].value).tobytes()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         dataset.set_original_encoding(False, True)
     return dataset

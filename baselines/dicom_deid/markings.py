@@ -22,6 +22,8 @@ _LABEL = re.compile(r"^(?:5e|IE|IR|lE|lR|lm|1m)(?=\s?\d)")
 _MEASURED = re.compile(r"[A-Za-z]{0,5}[:=]?[+\-]?\d{1,4}(?:\.\d{1,2})?[A-Za-z%]{0,5}[.,;:]?|\d{2,4}x\d{2,4}")
 """A number that is measured, with what and its unit: no date, and of too few digits to be anyone's."""
 _FEW = re.compile(r"\d{1,2}")
+_RANGE = re.compile(r"DR ?\d{2,3}")
+"""The dynamic range of ultrasound, in dB: no doctor."""
 FEWEST = 6
 """Digits of a date or of a number that someone is known by, even where it was misread."""
 _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]\d{3}|\d{2}[A-Za-z]\d")
@@ -38,7 +40,7 @@ def is_marking(text: str, scrubber: Scrubber) -> bool:
     patient."""
     if not text.isascii() or _CODE.search(text):
         return False
-    if _FEW.fullmatch(text):
+    if _FEW.fullmatch(text) or _RANGE.fullmatch(text):
         return True
     said = [folded(word) for word in WORD.findall(text)]
     named = [name for word in said for name in scrubber.known.names if name == word or (len(name) > 2 and name in word)]

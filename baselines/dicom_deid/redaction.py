@@ -46,7 +46,7 @@ THICK = 0.1
 """Of an image's shorter side, what a line of text is thinner than."""
 FARTHEST = 20
 """Heights of a line up to which it may go on beyond what was found of it."""
-LARGEST, APART, STEPS = 3, 0.6, 3
+LARGEST, APART, STEPS = 3, 0.9, 3
 """Of the tallest line, how large a sign next to it is at most and how far off; and how many stand side by side."""
 SMALL, ECHOES = 8, 5
 """Pixels that a faint text is tall at least, and how many of its heights around it others of its kind may stand."""

@@ -86,7 +86,8 @@ class Instance:
 @dataclass(frozen=True)
 class Planted:
     """One item that must not be found in any output. text: as it stands there. forms: how else it would be recognized,
-    such as another order or script of a name; ``text`` is one of them. where: its place in the file, see above."""
+    such as another order or script of a name; ``text`` is one of them. where: its place in the file, see above. mask:
+    of its glyphs, where it is drawn in the pixels or in the plane of an overlay."""
 
     path: str
     patient: int
@@ -96,6 +97,11 @@ class Planted:
     text: str
     forms: tuple[str, ...]
     mask: Mask | None = None
+
+    @property
+    def burned(self) -> Mask | None:
+        """Where its glyphs lie in the pixels; None where it stands elsewhere, as in an overlay's plane."""
+        return self.mask if self.where == "pixels" else None
 
     @property
     def category(self) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.tasks.dicom_deid import planes
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.residual import Pixels, legible
@@ -138,17 +139,18 @@ class _Search:
             told.setdefault((found.path, found.place, found.form), found)
 
     def _see(self, file: File, path: str) -> None:
-        """Look at the pixels where identifiers were burned in."""
+        """Look where identifiers were drawn, in the pixels and in the planes of overlays."""
         wanted = self.wanted
-        numbers = wanted.burned.get(path, ())
+        numbers = wanted.drawn.get(path, ())
         if not numbers:
             return
-        masks = [self.key.planted[one].mask for one in numbers]
+        masks = [self.key.planted[one].burned for one in numbers]
         pixels = Pixels(wanted.given[path], wanted.reference.get(path), file, masks)
-        for number in numbers:
-            form, snippet = legible(pixels, self.key.planted[number])
+        for number, mask in zip(numbers, masks, strict=True):
+            item = self.key.planted[number]
+            form, snippet = planes.legible(file, item) if mask is None else legible(pixels, item)
             if form:
-                self._add(number, Found(file.path, "pixels", form, snippet))
+                self._add(number, Found(file.path, item.where, form, snippet))
 
     def leaks(self, failed: Mapping[int, Sequence[tuple[str, str]]]) -> Leaks:
         """What was found."""

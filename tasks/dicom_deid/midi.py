@@ -83,7 +83,7 @@ def checks(key: Key, given: Mapping[str, File], reference: Mapping[str, File]) -
     found = [check for planted in key.planted for check in _of_planted(planted)]
     found += [check for kept in key.kept for check in _of_kept(kept)]
     retained = {(check.path, check.where) for check in found if check.action == "text_retained"}
-    burned = {planted.path for planted in key.planted if planted.mask is not None}
+    burned = {planted.path for planted in key.planted if planted.burned is not None}
     named: dict[str, set[str]] = {one.path: set() for one in key.instances}
     for planted in key.planted:
         named[planted.path].add(planted.where)
@@ -154,9 +154,9 @@ def by_action(checks: Sequence[Check], passed: Floats) -> dict[str, float]:
 
 def _of_planted(planted: Planted) -> Iterator[Check]:
     path, where = planted.path, planted.where
-    if planted.mask is not None:
-        yield Check(path, "pixels_hidden", "(7FE0,0010)", planted.text, planted.mask)
-    elif not where.startswith("(") or planted.locus == "binary":
+    if planted.burned is not None:
+        yield Check(path, "pixels_hidden", "(7FE0,0010)", planted.text, planted.burned)
+    elif not where.startswith("(") or planted.locus == "binary" or planted.mask is not None:
         return  # The challenge looks at elements alone, and at their text.
     elif planted.kind == "date" and planted.locus in ("direct", "nested", "report"):
         yield Check(path, "date_shifted", where, planted.text)

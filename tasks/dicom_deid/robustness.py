@@ -144,7 +144,7 @@ def _without_type_2(case: Case, cases: Sequence[Case], rng: np.random.Generator)
 
 def _truncated(case: Case, cases: Sequence[Case], rng: np.random.Generator) -> Case | None:
     """Of files without an identity in pixels, as it may be cut off; of a mark that must stay it cannot be told."""
-    if any(item.mask is not None for item in case.planted):
+    if any(item.burned is not None for item in case.planted):
         return None
     kept = tuple(stays for stays in case.kept if stays.mask is None)
     return _rewritten(hard.truncated, replace(case, kept=kept))

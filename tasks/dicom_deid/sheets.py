@@ -48,8 +48,8 @@ def contact_sheet(
     """
     outlines: dict[str, list[Outline]] = {}
     for item, found in zip(key.planted, leaked.tolist(), strict=True):
-        if item.mask is not None:
-            outlines.setdefault(item.path, []).append((item.mask, READ if found else HIDDEN))
+        if item.burned is not None:
+            outlines.setdefault(item.path, []).append((item.burned, READ if found else HIDDEN))
     burned = [each for each in key.instances if each.path in outlines]
     for kept in key.kept:
         if kept.mask is not None and kept.path in outlines:

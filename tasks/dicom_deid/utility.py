@@ -118,7 +118,7 @@ def _stays(kept: Kept, given: Index, written: Index) -> bool:
 
 def _pixels(key: Key, given: Mapping[str, File], written: Mapping[str, File]) -> dict[str, Floats]:
     """How the pixels of each instance compare outside the masks, and the share of its distractors that are seen."""
-    hide = _masks((one.path, one.mask) for one in key.planted if one.mask is not None)
+    hide = _masks((one.path, one.burned) for one in key.planted if one.burned is not None)
     show = _masks((one.path, one.mask) for one in key.kept if one.mask is not None)
     rows = []
     for one in key.instances:

@@ -69,8 +69,8 @@ class Wanted:
         return {one.path: one.patient for one in self.key.instances}
 
     @cached_property
-    def burned(self) -> dict[str, list[int]]:
-        """The items with a mask, by path."""
+    def drawn(self) -> dict[str, list[int]]:
+        """The items that are drawn in pixels or in an overlay's plane, by path."""
         found: dict[str, list[int]] = {}
         for number, item in enumerate(self.key.planted):
             if item.mask is not None:

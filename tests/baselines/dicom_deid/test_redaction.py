@@ -21,7 +21,7 @@ def marking(text: str) -> bool:
 
 @pytest.mark.parametrize("text", [
     "L", "R", "AP PORTABLE", "APPORTABLE", "kVp 120", "10 cm", "LAO 33", "BONEDENSITY", "15.Dcm", "47H2", "5e 4",
-    "T-score -1.8", "MI 0.7", "2D",
+    "T-score -1.8", "MI 0.7", "2D", "DR 42",
 ])
 def test_markings_are_spared(text):
     assert marking(text)
@@ -31,6 +31,7 @@ def test_markings_are_spared(text):
     "NAKAMURA YUKI", "KatelynvilleKlinikum423", "LONG GRANT", "LONGGRANT", "A1234567", "12.03.2020", "06-AUG-2024",
     "Fairview General Hospital", "中村", "", "?", "A7843", "01.05.", "MRN574", "3D-JUN-2D24", "11.11.", "2714.87",
     "19 6309 D3", "17 0CT 2024", "Castromouth Medical Center 872", "Medical Center 814", "Radiology Partners",
+    "DR Nakamura",
 ])
 def test_all_else_goes(text):
     assert not marking(text)

@@ -141,7 +141,10 @@ def hidden(drawn: Corpus, how: str) -> dict[str, bytes]:
     """A perfect output in which the first patient's identity is hidden."""
     files = opaque(drawn)
     given = next(data for path, data in drawn.given.items() if path == drawn.key.instances[0].path)
-    own, other = "out/0000.dcm", f"out/{len(drawn.given) - 1:04d}.dcm"
+    people = drawn.key.patients
+    plain = {one.path for one in drawn.key.instances if one.patient and people[one.patient].trait == "plain"}
+    at = max(number for number, path in enumerate(drawn.given) if path in plain)  # Big is a toe, too, in any text.
+    own, other = "out/0000.dcm", f"out/{at:04d}.dcm"
     family, first = drawn.key.patients[0].native
     packed = gzip.compress(given)
 

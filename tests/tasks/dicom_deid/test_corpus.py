@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from fourfold.tasks.dicom_deid import planes
 from fourfold.tasks.dicom_deid.bases import Base
 from fourfold.tasks.dicom_deid.corpus import coins, draw
 from fourfold.tasks.dicom_deid.key import GROUPS, KINDS, LOCI
@@ -66,6 +67,8 @@ def test_every_planted_item_stands_where_the_key_says(corpus, given):
             assert item.text in item.path
         elif item.where == "preamble":
             assert item.text.encode() in file.data[:128]
+        elif item.mask is not None:
+            assert item.where == "pixels" or planes.legible(file, item)[0] == "contrast", item
         elif item.where != "pixels" and item.locus not in ("binary", "meta"):
             assert any(item.text in value for value in values(file, item.where)), item
         elif item.where != "pixels":

@@ -1,0 +1,134 @@
+"""Burned-in text goes and markings stay: upright and turned, on one frame of a loop, faint, and in overlay planes."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from pydicom import FileDataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from fourfold.baselines.dicom_deid.identity import Identity
+from fourfold.baselines.dicom_deid.scrubber import Scrubber
+
+pytest.importorskip("rapidocr_onnxruntime", reason="rapidocr is not installed: pip install fourfold[dicom]")
+redaction = pytest.importorskip("fourfold.baselines.dicom_deid.redaction")
+planes = pytest.importorskip("fourfold.baselines.dicom_deid.planes")
+text_boxes = pytest.importorskip("fourfold.baselines.dicom_deid.text_boxes")
+
+SHAPE = (200, 240)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return text_boxes.Reader(1)
+
+
+@pytest.fixture
+def scrubber():
+    known = Identity()
+    known.add_name("Mendez^Ira")
+    return Scrubber(known, -100, lambda uid: "2.25.7")
+
+
+def ink(text: str, at: tuple[int, int], turned: bool = False) -> np.ndarray:
+    """Where a text's strokes are, read from left to right or upwards."""
+    picture = Image.new("L", SHAPE if turned else SHAPE[::-1])
+    canvas = ImageDraw.Draw(picture)
+    canvas.fontmode = "1"
+    canvas.text(at, text, fill=255, font=ImageFont.load_default(14))
+    strokes = np.asarray(picture) > 0
+    return np.rot90(strokes) if turned else strokes
+
+
+def ground(frames: int = 1) -> np.ndarray:
+    """Frames as bright as anatomy is at one side and dark at the other, with grain."""
+    slope = np.linspace(30, 160, SHAPE[1])[None, None, :]
+    return (slope + np.random.default_rng(0).normal(0, 3, (frames, *SHAPE))).clip(0, 255).astype(np.uint8)
+
+
+def scan(frames: np.ndarray) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta)
+    dataset.set_original_encoding(False, True)
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = *SHAPE, len(frames)
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = frames.tobytes()
+    return dataset
+
+
+def after(dataset: FileDataset) -> np.ndarray:
+    return np.frombuffer(dataset.PixelData, np.uint8).reshape(-1, *SHAPE)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("faint", [False, True])
+def test_an_identity_goes_and_a_marking_stays(turned, faint, reader, scrubber):
+    frames = ground()
+    who, side = ink("MENDEZ IRA 5230599288", (20, 40), turned), ink("kVp 120", (160, 170))
+    frames[0][who] = np.where(faint, frames[0][who] + 45, 255)
+    frames[0][side] = 255
+    dataset = scan(frames)
+    assert redaction.redact(dataset, reader, scrubber)
+    seen = after(dataset)[0]
+    assert (seen[side] == 255).all()
+    apart = np.abs(seen[who].astype(int) - ground()[0][who])
+    assert np.median(apart) < 15
+
+
+def test_what_one_frame_says_goes_from_all(reader, scrubber):
+    frames = ground(3)
+    who = ink("MENDEZ IRA", (20, 40))
+    frames[1][who] = 255
+    frames[2][who] = np.minimum(frames[2][who] + 12, 255)  # Too faint to be seen.
+    dataset = scan(frames)
+    assert redaction.redact(dataset, reader, scrubber)
+    apart = np.abs(after(dataset)[2][who].astype(int) - ground(3)[2][who])
+    assert not np.array_equal(after(dataset)[2][who], frames[2][who])
+    assert np.median(apart) < 12
+
+
+def test_the_signs_beside_an_identity_go_with_it(reader, scrubber):
+    frames = ground()
+    who, sign = ink("MENDEZ IRA 5230599288", (20, 40)), np.zeros(SHAPE, bool)
+    sign[41:52, 8:17] = sign[57:62, 30:38] = True
+    sign[43:50, 10:15] = False
+    frames[0][who | sign] = 255
+    dataset = scan(frames)
+    redaction.redact(dataset, reader, scrubber)
+    assert not (after(dataset)[0][sign] == 255).any()
+
+
+def test_a_plane_loses_its_text_and_keeps_its_outline(reader, scrubber):
+    plane = np.zeros(SHAPE, np.uint8)
+    plane[100, 60:120] = plane[140, 60:120] = plane[100:141, 60] = plane[100:141, 120] = 1
+    outline = plane.copy()
+    plane[ink("MENDEZ IRA", (20, 10))] = 1
+    dataset = scan(ground())
+    dataset.add_new(0x60000010, "US", SHAPE[0])
+    dataset.add_new(0x60000011, "US", SHAPE[1])
+    dataset.add_new(0x60003000, "OW", np.packbits(plane.reshape(-1), bitorder="little").tobytes())
+    planes.redact_planes(dataset, reader, scrubber)
+    left = np.unpackbits(np.frombuffer(dataset[0x60003000].value, np.uint8), bitorder="little")
+    assert np.array_equal(left.reshape(SHAPE), outline)
+
+
+def test_a_plane_that_is_shorter_than_it_says_goes_whole(reader, scrubber):
+    dataset = scan(ground())
+    dataset.add_new(0x60000010, "US", 65535)
+    dataset.add_new(0x60000011, "US", 65535)
+    dataset.add_new(0x60003000, "OW", bytes(100))
+    planes.redact_planes(dataset, reader, scrubber)
+    assert 0x60003000 not in dataset
+
+
+def test_a_scale_is_one_and_a_word_that_hangs_from_a_line_is_none():
+    strokes = pytest.importorskip("fourfold.baselines.dicom_deid.strokes")
+    scale, word = np.zeros((60, 7), bool), np.zeros((10, 40), bool)
+    scale[:, -1] = scale[::10] = True
+    word[2] = True
+    for at, deep in ((3, 6), (11, 3), (19, 7), (27, 5), (35, 4)):
+        word[2 : 2 + deep, at : at + 2] = True
+    assert strokes.is_ruler(strokes.Line((0, 0, 60, 7), scale, turned=False, glyphs=0))
+    assert not strokes.is_ruler(strokes.Line((0, 0, 10, 40), word, turned=False, glyphs=5))
