@@ -221,15 +221,15 @@ def _failures(ranked: Ranked, links: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def axes(ranked: Ranked) -> list[tuple[int, int]]:
-    """The pairs of columns drawn on paper: the headline against the first fairness gap and the first cost shown."""
+    """The pairs of columns drawn on paper: the headline against the first accuracy, fairness gap and cost shown, but
+    for one of its own family."""
     headline = ranked.standing.column(ranked.headline["name"])
     if headline is None:
         return []
     about = {column: ranked.metric(ranked.standing.columns[column][0]) for column in ranked.shown}
     goals = [column for column, metric in about.items() if metric["better"] != "none" and not metric["names"]]
-    found = (
-        next((column for column in goals if about[column]["family"] == family), None) for family in ("fairness", "cost")
-    )
+    others = [family for family in ("accuracy", "fairness", "cost") if family != ranked.headline["family"]]
+    found = (next((column for column in goals if about[column]["family"] == family), None) for family in others)
     return [(column, headline) for column in found if column is not None]
 
 

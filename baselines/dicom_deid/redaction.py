@@ -26,6 +26,8 @@ from fourfold.baselines.dicom_deid.strokes import (
 )
 from fourfold.baselines.dicom_deid.text_boxes import Reader
 
+Codes = npt.NDArray[np.int64]
+
 SURE = 0.8
 """The confidence from which what is read is believed."""
 PLAIN = 0.95
@@ -73,7 +75,7 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
 
 
 def identities(
-    image: Image, coded: npt.NDArray[np.int64] | None, reader: Reader, scrubber: Scrubber
+    image: Image, coded: Codes | None, reader: Reader, scrubber: Scrubber
 ) -> tuple[Bools, Bools]:
     """(rows, columns) bool: what must go of an image (rows, columns, 3); and what of it may be faint.
 
@@ -83,27 +85,12 @@ def identities(
 
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     likely = reader.likely(image)
-    found = lines(coded, grey, likely)
-    sure = [line for line in found if not line.doubtful]
-    told = [line for line in sure if line.glyphs != 1 or line.turned or line.ink.shape[1] >= 1.5 * line.ink.shape[0]]
-    read = {line: kept(line, image, reader, scrubber) for line in told if not is_ruler(line)}
-    bad = [line for line, certain in read.items() if not certain]
-    bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
-    hardly = [line for line, certain in read.items() if certain < PLAIN and line not in bad]
-    bad += parallel(bad, [*hardly, *(line for line in found if line.doubtful)])
-    found = [*sure, *(line for line in bad if line.doubtful)]
-    stay = [line for line in sure if line not in bad and (line in told or is_ruler(line))]
-    spared = boxed(stay, grey.shape, 0)
+    found, bad = judged(lines(coded, grey, likely), image, reader, scrubber)
+    spared = boxed([line for line in found if line not in bad and (is_word(line) or is_ruler(line))], grey.shape, 0)
+    strokes = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
-    for value in {line.value for line in bad}:
-        drawn = standing_out(grey) if value is None else [np.asarray(coded == value)]
-        for strokes in drawn:
-            of_value = [line for line in bad if line.value == value]
-            tall = max(line.tall for line in of_value)
-            next_to = beside([line.box for line in of_value], strokes & ~spared, tall, APART, STEPS)
-            gone |= wider(next_to, HALO)
+    gone |= wider(signs(bad, coded, grey, spared), HALO)
     faint = np.zeros(grey.shape, bool)
-    both = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
     for line in bad:
         gone |= vanishing(line, grey)
         if is_soft(line, grey):
@@ -111,15 +98,48 @@ def identities(
             by = HALO + (line.value is not None)
             faint[max(top - by, 0) : bottom + by, max(left - by, 0) : right + by] = True
         if line.value is None:
-            faint |= wider(continued(line.box, line.turned, both), HALO) | wider(echoed(line.box, grey) & ~spared, HALO)
+            more = continued(line.box, line.turned, strokes) | echoed(line.box, grey) & ~spared
+            faint |= wider(more, HALO)
     for box in unexplained(likely, found):
         if not marking_in(box, image, reader, scrubber):
             top, left, bottom, right = box
             turned, reach = bottom - top > right - left, max(MARGIN, round(0.6 * min(bottom - top, right - left)))
             band = (top, left - reach, bottom, right + reach) if turned else (top - reach, left, bottom + reach, right)
-            faint |= strokes_in(box, grey) | wider(continued(band, turned, both), HALO)
-            faint |= wider(echoed(box, grey) & ~spared, HALO)
+            more = continued(band, turned, strokes) | echoed(box, grey) & ~spared
+            faint |= strokes_in(box, grey) | wider(more, HALO)
     return gone | faint, faint
+
+
+def judged(
+    found: Sequence[Line], image: Image, reader: Reader, scrubber: Scrubber
+) -> tuple[list[Line], list[Line]]:
+    """The lines that are text, and those of them that go: what is no marking, what stands in a row with it, and what
+    stands in a block with it and hardly reads as a marking, or hardly as a line."""
+    sure = [line for line in found if not line.doubtful]
+    told = [line for line in sure if is_word(line)]
+    read = {line: kept(line, image, reader, scrubber) for line in told if not is_ruler(line)}
+    bad = [line for line, certain in read.items() if not certain]
+    bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
+    hardly = [line for line, certain in read.items() if certain < PLAIN and line not in bad]
+    bad += parallel(bad, [*hardly, *(line for line in found if line.doubtful)])
+    return [*sure, *(line for line in bad if line.doubtful)], bad
+
+
+def is_word(line: Line) -> bool:
+    """Whether a line is more than a lone glyph, which may be a speck; a lone piece that is long may be a word."""
+    tall, wide = line.ink.shape
+    return line.glyphs != 1 or line.turned or wide >= 1.5 * tall
+
+
+def signs(bad: Sequence[Line], coded: Codes | None, grey: npt.NDArray[np.uint8], spared: Bools) -> Bools:
+    """(rows, columns) bool: the strokes beside bad lines that are drawn as they are and make no line themselves."""
+    gone = np.zeros(grey.shape, bool)
+    for value in {line.value for line in bad}:
+        alike = [line for line in bad if line.value == value]
+        boxes, tall = [line.box for line in alike], max(line.tall for line in alike)
+        for strokes in standing_out(grey) if value is None else [np.asarray(coded == value)]:
+            gone |= beside(boxes, strokes & ~spared, tall, APART, STEPS)
+    return gone
 
 
 def wider(ink: Bools, by: int) -> Bools:
