@@ -203,7 +203,8 @@ class _Meter:
             result.status, result.reason = ended.args
             result.killed = isinstance(ended, KilledError)
             if self._verb:
-                self._phase(watch.end().cpu + (self._holder.cpu if self._holder else 0.0))
+                before = self._used()  # Whom a namespace's end takes along, nobody waits for: the kernel forgets them.
+                self._phase(max(before, watch.end().cpu + (self._holder.cpu if self._holder else 0.0)))
         else:
             result.parameters, result.killed = _state(watch)
             watch.finish()

@@ -80,6 +80,12 @@ def test_what_a_failed_visit_cost_is_told(run: Run) -> None:
     assert seen.phases[0].cpu == pytest.approx(0.3, abs=0.1)
 
 
+def test_what_a_visit_cost_that_is_ended_in_the_middle_is_told(run: Run) -> None:
+    seen = run("def fit(self, train, budget): burn(60)", time_limit=1.0)
+    assert seen.status == "timeout"
+    assert 0.4 < seen.phases[0].cpu < 1.2  # As much as a busy machine gave it.
+
+
 def test_the_numbers_in_a_fitted_method_are_counted(run: Run) -> None:
     assert (
         run("def fit(self, train, budget): self.weights, self.copy = np.ones((3, 5)), 2 * np.ones(4)").parameters == 19
