@@ -80,6 +80,7 @@ def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
     """A method and its parameters from ``name[a=1,b=x]``.
 
     A path is a name too: to a file or folder, with ``:Class`` where it has several, or to what ``Pack.archive`` wrote.
+    What is installed goes before a folder of that name, which ``./name`` selects.
 
     Raises UnknownName or PackError.
     """
@@ -99,6 +100,8 @@ def select(selector: str) -> tuple[Pack, tuple[tuple[str, Value], ...]]:
 def _find(name: str) -> Pack:
     if name.endswith(".zip") and os.path.isfile(name):  # Unlike pathlib's, it takes any text for a path.
         return _archived(Path(name))
+    if name in _plugged("fourfold.methods"):
+        return installed(name)
     path, _, klass = name.partition(":")
     if os.path.exists(path) or path.endswith((".py", ".zip")) or "/" in path:
         return pack.read(Path(path), klass)

@@ -1,4 +1,4 @@
-"""A method by its archive."""
+"""A method by its archive, and by its name where a folder has it too."""
 
 from pathlib import Path
 
@@ -31,3 +31,13 @@ def test_what_is_no_archive_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         registry.select("bad.zip")
     with pytest.raises(pack.PackError, match=r"no file or folder bed\.zip; did you mean bad\.zip"):
         registry.select("bed.zip")
+
+
+def test_a_folder_is_not_taken_for_the_installed_method_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scorecard").mkdir()
+    assert registry.select("scorecard[strength=0.1]")[0] == registry.installed("scorecard")
+    with pytest.raises(pack.PackError, match="holds no method"):
+        registry.select("./scorecard")
