@@ -23,7 +23,7 @@ class DicomDeid(Task):
     """
 
     name = "dicom-deid"
-    version = "4"
+    version = "5"
     title = "De-identification of DICOM studies"
     embedded = "phantom"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

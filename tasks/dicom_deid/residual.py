@@ -128,9 +128,13 @@ def _shares(pixels: Pixels, mask: Mask) -> list[tuple[float, Grey]]:
 
 def _elsewhere(pixels: Pixels, mask: Mask) -> float:
     """The share of a mask's glyph pixels that keep their contrast where they did not stand, on any frame; 0 where they
-    are not found. Half of them at least must be within the image."""
+    are not found. Half of them at least must be within the image, and what a perfect method would have written there
+    must not be as like them: then it is anatomy."""
     if not pixels.looks:
         return 0.0
+    perfect: Sequence[Grey] = []
+    if pixels.reference is not None and pixels.reference.pixels[0] is not None:
+        perfect = list(seen(pixels.reference)[0])
     before = seen(pixels.given)[0][max(0, mask.frame)]
     box = _crop(before, mask, 0)
     glyphs = mask.glyphs[: box.shape[0], : box.shape[1]]
@@ -138,12 +142,15 @@ def _elsewhere(pixels: Pixels, mask: Mask) -> float:
         scale = float(np.ptp(look.image)) / (float(np.ptp(before)) or 1.0)
         moved_with = (mask.top + look.shift[0], mask.left + look.shift[1])
         for top, left in (*([moved_with] if any(look.shift) else ()), *moved.places(look, box, glyphs)):
-            there = look.image[max(0, top) : max(0, top + box.shape[0]), max(0, left) : max(0, left + box.shape[1])]
+            place = np.s_[max(0, top) : max(0, top + box.shape[0]), max(0, left) : max(0, left + box.shape[1])]
+            there = look.image[place]
             first, second = max(0, -top), max(0, -left)  # Some of it may have been cut off.
             left_of = slice(first, first + there.shape[0]), slice(second, second + there.shape[1])
             if 2 * np.count_nonzero(glyphs[left_of]) >= np.count_nonzero(glyphs):
-                kept = share(box[left_of], there, Mask(0, 0, glyphs[left_of]), scale)
-                if kept > ELSEWHERE:
+                found = Mask(0, 0, glyphs[left_of])
+                kept = share(box[left_of], there, found, scale)
+                anatomy = (frame[place] for frame in perfect if frame.shape == look.image.shape)
+                if kept > ELSEWHERE and all(share(box[left_of], each, found, scale) <= ELSEWHERE for each in anatomy):
                     return kept
     return 0.0
 

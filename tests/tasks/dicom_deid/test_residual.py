@@ -147,6 +147,17 @@ def test_a_clean_image_that_was_changed_holds_no_text_elsewhere(change, seed):
     assert verdict(file(np.clip(image, 0, 4095).astype(np.uint16))) == ""
 
 
+def test_anatomy_that_is_like_the_text_is_none():
+    like, place = anatomy(), (slice(None), slice(40, 50), slice(30, 70))
+    like[place][:, LETTERS] = 1200
+    given = like.copy()
+    given[BOX][:, LETTERS] = 1200
+    written = like + np.random.default_rng(1).integers(-3, 4, like.shape)
+    both = [file(each.astype(np.uint16)) for each in (given, like)]
+    assert verdict(file(written.astype(np.uint16)), *both) == ""
+    assert verdict(file(np.roll(written, 7, 2).astype(np.uint16)), *both) == "contrast, elsewhere"
+
+
 def test_a_text_on_another_frame_than_its_own_is_found():
     frames = np.concatenate([anatomy(), burned(), anatomy()])
     reference = file(np.concatenate([anatomy()] * 3).astype(np.uint16))
