@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from fourfold.baselines.dicom_deid.samples import Samples
 
-REACHES = (2, 4, 8, 24)
+REACHES = (2, 4, 8, 24, 64)
 """Pixels within which a pixel to fill finds one to copy, at first and at last."""
 TRIES = 12
 FEW, MANY = 5, 9

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import FileDataset
 
+from fourfold.baselines.dicom_deid.blocks import blocks
 from fourfold.baselines.dicom_deid.filling import fill
 from fourfold.baselines.dicom_deid.markings import fits, of_no_one
 from fourfold.baselines.dicom_deid.samples import Image, codes, decoded, images, lossy, store
@@ -24,7 +25,7 @@ from fourfold.baselines.dicom_deid.strokes import (
     pieces,
     standing_out,
 )
-from fourfold.baselines.dicom_deid.text_boxes import Reader
+from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain
 
 Codes = npt.NDArray[np.int64]
 
@@ -54,6 +55,8 @@ SMALL, ECHOES = 8, 5
 """Pixels that a faint text is tall at least, and how many of its heights around it others of its kind may stand."""
 UNSEEN = 12
 """Grey levels, of 255, by which letters differ from the ground where they hardly can be seen."""
+STROKES = 92
+"""The percentile of the differences in a box around a text that its strokes have."""
 CLEAR = 5.0
 """How many times the noise strokes must stand out by to be told apart from it."""
 
@@ -91,6 +94,7 @@ def identities(
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
     gone |= wider(signs(bad, coded, grey, spared), HALO)
     faint = np.zeros(grey.shape, bool)
+    weak = [line.box for line in bad if line.value is None]
     for line in bad:
         gone |= vanishing(line, grey)
         if is_soft(line, grey):
@@ -105,8 +109,11 @@ def identities(
             top, left, bottom, right = box
             turned, reach = bottom - top > right - left, max(MARGIN, round(0.6 * min(bottom - top, right - left)))
             band = (top, left - reach, bottom, right + reach) if turned else (top - reach, left, bottom + reach, right)
+            weak.append(box)
             more = continued(band, turned, strokes) | echoed(box, grey) & ~spared
             faint |= strokes_in(box, grey) | wider(more, HALO)
+    hidden = [box for box in weak if stands_out(box, grey) < CLEAR * grain(image)]
+    faint |= (blocks(weak, grey.shape, False) | blocks(hidden, grey.shape, grain(image) > GRAINY)) & ~spared
     return gone | faint, faint
 
 
@@ -301,16 +308,28 @@ def strokes_in(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
     reach = max(MARGIN, round(0.6 * thick))  # The detector sees the middle of a text.
     wide = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
     apart = cv2.absdiff(grey, cv2.medianBlur(grey, 2 * max(5, thick) + 1))
-    stands_out = float(np.percentile(apart[top:bottom, left:right], 92))
+    by = float(np.percentile(apart[top:bottom, left:right], STROKES))
     outside = np.ones(grey.shape, bool)
     outside[top:bottom, left:right] = False
-    noise = float(np.median(apart[wide][outside[wide]])) if outside[wide].any() else stands_out
+    noise = float(np.median(apart[wide][outside[wide]])) if outside[wide].any() else by
     gone[wide] = True
-    if stands_out >= CLEAR * max(noise, 1):  # All along, and across as far as there are strokes.
+    if by >= CLEAR * max(noise, 1):  # All along, and across as far as there are strokes.
         turned = bottom - top > right - left
-        bare = np.asarray(~wider(apart[wide] > 0.3 * stands_out, 1).any(axis=0 if turned else 1))
+        bare = np.asarray(~wider(apart[wide] > 0.3 * by, 1).any(axis=0 if turned else 1))
         gone[wide] = ~bare if turned else ~bare[:, None]
     return gone
+
+
+def stands_out(box: Box, grey: npt.NDArray[np.uint8]) -> float:
+    """Grey levels by which the strokes in a box differ from what is around them."""
+    import cv2
+
+    top, left, bottom, right = box
+    around = 2 * max(5, min(bottom - top, right - left))
+    where = np.s_[max(top - around, 0) : bottom + around, max(left - around, 0) : right + around]
+    apart = cv2.absdiff(grey[where], cv2.medianBlur(grey[where], around + 1))
+    high, low = top - where[0].start, left - where[1].start
+    return float(np.percentile(apart[high : high + bottom - top, low : low + right - left], STROKES))
 
 
 def continued(box: Box, turned: bool, strokes: Sequence[Bools]) -> Bools:

@@ -17,8 +17,12 @@ AROUND, WIDER = 21, 61
 """Pixels of the windows whose median is taken off an image that is levelled, and by whose noise it is divided."""
 LEVELS, LEAST, MOST = 25, 2, 60
 """Grey levels that a levelled image has for its noise, and what this is at least and at most taken for."""
-LARGE, STEP = 300_000, 32
-"""Pixels up to which an image is enlarged for the detector; by what its sides must be divisible."""
+LARGE, LARGER, STEP = 300_000, 500_000, 32
+"""Pixels to which an image is brought for the detector, and for it to see what is small and faint; by what its sides
+must be divisible."""
+GRAINY, DARK = 8.0, 16
+"""Grey levels, of 255: by which pixels differ from the median of their neighbours where there is speckle or grain; and
+up to which they are taken for black."""
 
 
 class Reader:
@@ -34,17 +38,22 @@ class Reader:
         """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most``.
 
         The image is looked at three times: as it is; turned, as what runs upwards is not seen as text otherwise; and
-        levelled, as what is faint on bright anatomy is not.
+        levelled, as what is faint on bright anatomy is not; one of speckle or grain once more without it, both ways.
         """
-        turned = np.ascontiguousarray(np.rot90(image, -1))
-        seen = self._upright(image, most), np.rot90(self._upright(turned, most)), self._upright(levelled(image), most)
+        seen = [self._upright(image, most, LARGE), self._turned(image, most), self._upright(levelled(image), most)]
+        if grain(image) > GRAINY:
+            smooth = levelled(smoothed(image))
+            seen += [self._upright(smooth, most), self._turned(smooth, most)]
         return np.asarray(np.maximum.reduce(seen), np.float32)
 
-    def _upright(self, image: Image, most: float) -> Probability:
+    def _turned(self, image: Image, most: float) -> Probability:
+        return np.rot90(self._upright(np.ascontiguousarray(np.rot90(image, -1)), most))
+
+    def _upright(self, image: Image, most: float, pixels: int = LARGER) -> Probability:
         import cv2
 
         rows, columns = image.shape[:2]
-        larger = min(most, (LARGE / (rows * columns)) ** 0.5)
+        larger = min(most, (pixels / (rows * columns)) ** 0.5)
         down, across = (max(STEP, round(side * larger / STEP) * STEP) for side in (rows, columns))
         scaled = cv2.resize(image, (across, down), interpolation=cv2.INTER_LINEAR)
         fed = (scaled.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
@@ -94,6 +103,20 @@ def levelled(image: Image) -> Image:
     noise = cv2.blur(np.minimum(np.abs(apart), MOST), (WIDER, WIDER)) + LEAST
     level = np.clip(128 + LEVELS * apart / noise, 0, 255).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=2)
+
+
+def smoothed(image: Image) -> Image:
+    """An image (rows, columns, 3) of which each pixel is the median of its neighbours."""
+    import cv2
+
+    return np.asarray(cv2.medianBlur(image, 3), np.uint8)
+
+
+def grain(image: Image) -> float:
+    """By how many grey levels, of 255, the pixels of an image (rows, columns, 3) that are not black differ from the
+    median of their neighbours, in the mean; 0 for one that is black."""
+    lit = image > DARK
+    return float(np.abs(image.astype(np.int16) - smoothed(image))[lit].mean()) if lit.any() else 0.0
 
 
 def box(quad: Quad, shape: Sequence[int], margin: int) -> tuple[slice, slice]:

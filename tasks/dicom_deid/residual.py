@@ -2,7 +2,8 @@
 
 The share of glyph pixels p whose contrast to their local background survives, |O(p) - bg| >= 0.25 |I(p) - bg|, with
 the output's grey levels brought to the scale of what was given, so that no rescaling hides a leak and none makes one.
-Those whose contrast turned around are taken off, which noise does both ways alike; an inverted text has them all.
+Those whose contrast turned around are taken off, which noise does both ways alike; an inverted text has them all. What
+lies between the glyphs has its share too, where noise is more often dark than bright; that is taken off as well.
 """
 
 from collections.abc import Sequence
@@ -170,9 +171,18 @@ def share(given: Grey, written: Grey, mask: Mask, scale: float = 1.0) -> float:
     visible = np.abs(was) > 0
     if not visible.any():
         return 0.0
-    kept = now / np.where(visible, np.abs(was), 1)
-    net = (kept >= SURVIVES).astype(int) - (kept <= -SURVIVES)
-    return float(abs(net[was > 0].sum()) + abs(net[was < 0].sum())) / float(visible.sum())
+    around = (after - _background(after, glyphs))[~glyphs]
+    least = SURVIVES * float(np.median(np.abs(was[visible])))
+    by_chance = _net(around, np.full(len(around), least)).mean() if len(around) else 0.0
+    net = _net(now, SURVIVES * np.where(visible, np.abs(was), np.inf))
+    shares = [(float(net[side].mean()), float(side.mean())) for side in (was > 0, was < 0) if side.any()]
+    more = sum(max(0.0, abs(each) - max(0.0, by_chance * np.sign(each))) * part for each, part in shares)
+    return float(more) * len(was) / float(visible.sum())
+
+
+def _net(apart: npt.NDArray[np.float64], least: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """1 where something is brighter than what is around it by so much at least, -1 where darker, else 0."""
+    return (apart >= least).astype(np.int64) - (apart <= -least)
 
 
 def _background(image: Grey, glyphs: npt.NDArray[np.bool_]) -> Grey:

@@ -262,3 +262,18 @@ def test_noise_alone_makes_no_legible_text(seed, deviation):
     noise = before.copy()
     noise[BOX[1:]] = np.random.default_rng(seed).normal(400, deviation * 10, (10, 40))
     assert share(before, noise, MASK) < LEGIBLE
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dark_noise_with_bright_specks_makes_no_legible_text(seed):
+    rng = np.random.default_rng(seed)
+    image = np.where(rng.random(anatomy().shape) < 0.1, 30, 0)
+    assert share(burned()[0].astype(float), image[0].astype(float), MASK, 0.001) < HIDDEN + 0.2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_text_among_specks_stays_legible(seed):
+    rng = np.random.default_rng(seed)
+    image = np.where(rng.random(anatomy().shape) < 0.1, 1000, 0)
+    image[BOX][:, LETTERS] += 1200
+    assert share(burned()[0].astype(float), image[0].astype(float), MASK) > LEGIBLE
