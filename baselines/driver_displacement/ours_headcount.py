@@ -20,12 +20,11 @@ def forecast(headcount: Floats, noise: Floats, kind: Kinds, horizon: int, season
 
     The change over each horizon is regressed on the effects in all past windows. Every series has the coefficients in
     common, shrunk towards what is expected; its own is how far it strays. noise: (n, T) standard errors of the
-    head-counts, up to a factor; kind: (n,) what series move together, '' for one that moves alone.
+    head-counts, up to a factor; kind: (n,) those of one kind have the parts of their variance in common.
     """
     level = filled(headcount)
-    index = totals(level, kind)
     size = np.maximum(recent_mean(level, 6.0), 1.0)
-    effect = effects(level / index, season, horizon) * index[None, :, :, None]
+    effect = effects(level, season, horizon)
     change = np.full((*headcount.shape, horizon), np.nan)
     for ahead in range(1, min(horizon, headcount.shape[1] - 1) + 1):
         change[:, :-ahead, ahead - 1] = headcount[:, ahead:] - level[:, :-ahead]
@@ -42,14 +41,6 @@ def forecast(headcount: Floats, noise: Floats, kind: Kinds, horizon: int, season
         spread[rows] = np.sqrt(variance(residual[rows], usable[rows], sampling[rows], size[rows]))
     middle = level[:, -1:] + np.tensordot(coefficient, effect[:, :, -1], 1)
     return np.nan_to_num(middle[..., None] + spread[..., None] * ndtri(levels))
-
-
-def totals(level: Floats, kind: Kinds) -> Floats:
-    """The sum over all series of the same kind, (n, T); 1 for a series of none."""
-    index = np.ones(level.shape)
-    for each in set(kind.tolist()) - {""}:
-        index[kind == each] = np.maximum(np.nansum(level[kind == each], axis=0), 1.0)
-    return index
 
 
 def effects(level: Floats, season: int, horizon: int) -> Floats:

@@ -26,6 +26,16 @@ def regressed(seen: np.ndarray, noise: np.ndarray, kind: np.ndarray, horizon: in
                       max(season, 4), LEVELS)
 
 
+def asked(headcount: np.ndarray, series: tuple[str, ...], moe: np.ndarray) -> Query:
+    """Head-counts of a year each, with margins of error, to be forecast three years ahead."""
+    periods = headcount.shape[1]
+    return Query(
+        series=series, periods=tuple(map(str, range(periods + 3))), season=1, headcount=headcount, past=moe[None],
+        past_names=("moe",), known=np.empty((0, len(series), periods + 3)), known_names=(),
+        static=np.empty((len(series), 0)), static_names=(), quantiles=LEVELS, targets=("headcount",), horizon=3,
+        label_lag=LABEL_LAG, world=-1)
+
+
 def test_a_usual_season_is_that_of_past_years_without_their_trend():
     months = np.arange(60)
     level = (1000.0 + 5 * months + 100 * (months % 12 == 0))[None]
@@ -50,7 +60,8 @@ def test_noise_is_smoothed_out_of_shares_and_not_out_of_their_total():
     truth = rng.uniform(200, 5000, 60)[:, None] * total
     noise = 0.1 * truth
     seen = np.maximum(truth + rng.normal(size=truth.shape) * noise, 1)[:, :9]
-    ours = regressed(seen, noise[:, :9], np.full(60, "truck"), 3, 1)[:, :, MEDIAN]
+    query = asked(seen, tuple(f"{place} truck" for place in range(60)), 1.645 * noise[:, :9])
+    ours = Ours(Budget()).predict(query)[:, 0, :, MEDIAN]
     last = naive(seen, 3)[:, :, MEDIAN]
     assert np.abs(ours - truth[:, 9:]).sum() < 0.7 * np.abs(last - truth[:, 9:]).sum()
 
@@ -224,7 +235,7 @@ def test_adoption_since_the_last_label_moves_the_forecast():
 def test_series_with_few_of_their_kind_are_forecast_by_smoothing_and_naive_too():
     _, (query,), _ = worlds(np.random.default_rng(7))
     few = replace(query, series=tuple(f"class{place}" for place in range(3)), headcount=query.headcount[:3])
-    alone = Ours(Budget()).candidates(few, np.full(3, ""))
+    alone = Ours(Budget()).candidates(few, np.full(3, ""), np.ones((3, 1)))
     assert [candidate(40).shape for candidate in alone] == [(3, 8, 11)] * 3
     assert alone[2](30) == pytest.approx(naive(few.headcount[:, :30], 8))
-    assert len(Ours(Budget()).candidates(query, numerous(np.repeat("taxi", 40)))) == 1
+    assert len(Ours(Budget()).candidates(query, numerous(np.repeat("taxi", 40)), np.ones((40, 1)))) == 1
