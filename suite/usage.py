@@ -12,10 +12,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Usage:
-    """CPU time and resident memory of every process below the warm parent ``parent``, whose only guest is ``guest``."""
+    """CPU time and resident memory of every process below the warm parent ``parent``, whose only guest is ``guest``.
 
-    def __init__(self, parent: int, guest: int) -> None:
-        self._parent, self._guest = parent, guest
+    confined: the guest lives in a world of its own, in which two processes of the suite's keep it.
+    """
+
+    def __init__(self, parent: int, guest: int, *, confined: bool) -> None:
+        self._parent, self._guest, self._confined = parent, guest, confined
         self._own: dict[tuple[int, int], float] = {}
         self._most = 0.0
 
@@ -27,8 +30,27 @@ class Usage:
         """
         if sys.platform != "linux":
             return _cpu_elsewhere(self._guest)
+        return self._counted(_below(self._parent))
+
+    def memory(self, limit: int) -> int:
+        """Resident bytes now; pages that several of the processes share are counted once. CPU time is noted as well.
+
+        To tell who shares a page, the kernel walks through all of them: so a process that is alone is asked no more
+        than how many it has, libraries that others use too among them, while these are no more than ``limit``.
+        """
+        if sys.platform != "linux":
+            return _memory_elsewhere(self._guest)
+        processes = _below(self._parent)
+        self._counted(processes)
+        keepers = [self._guest, *_children(self._guest)] if self._confined else []
+        own = [pid for pid in processes if pid not in keepers]
+        if len(own) == 1 and (alone := _resident(own[0])) <= limit:
+            return alone
+        return sum(_shared(pid) for pid in own)
+
+    def _counted(self, processes: list[int]) -> float:
         total = 0.0
-        for pid in _below(self._parent):
+        for pid in processes:
             with contextlib.suppress(OSError, IndexError):
                 started, waited_for = _stat(pid)
                 own = time.clock_gettime((~pid << 3) | 2)  # Its CPU clock, in nanoseconds; see clock_getcpuclockid(3).
@@ -37,44 +59,57 @@ class Usage:
         self._most = max(self._most, total, sum(self._own.values()))
         return self._most
 
-    def memory(self) -> int:
-        """Resident bytes now; pages that several of the processes share are counted once."""
-        if sys.platform != "linux":
-            return _memory_elsewhere(self._guest)
-        processes = _below(self._parent)
-        return sum(_resident(pid, shared=len(processes) > 1) for pid in processes)
-
 
 def _below(pid: int) -> list[int]:
     """Every descendant of a process, from the kernel's own lists: no walk over all processes of the machine."""
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        folder = f"/proc/{waiting.pop()}/task"
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(folder):
-                with contextlib.suppress(OSError), open(f"{folder}/{thread}/children") as file:
-                    children = [int(child) for child in file.read().split()]
-                    found += children
-                    waiting += children
+        children = _children(waiting.pop())
+        found += children
+        waiting += children
     return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, _told(f"/proc/{pid}/task/{thread}/children").split())
+    return found
+
+
+def _told(path: str) -> bytes:
+    """What a file of the kernel's says. By bare system calls: this is read many times a second, beside the methods."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while more := os.read(descriptor, 1 << 16):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _stat(pid: int) -> tuple[int, float]:
     """When a process started, in ticks, and the CPU seconds of the children it has waited for; see proc_pid_stat(5)."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
+    fields = _told(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return int(fields[19]), (int(fields[13]) + int(fields[14])) / _TICK
 
 
-def _resident(pid: int, *, shared: bool) -> int:
-    """Resident bytes of a process; with ``shared``, each page divided by the number of processes that map it."""
+def _resident(pid: int) -> int:
+    """Resident bytes of a process."""
     with contextlib.suppress(OSError, IndexError):
-        if shared:
-            with open(f"/proc/{pid}/smaps_rollup") as file:
-                return next((int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:")), 0)
-        with open(f"/proc/{pid}/statm") as file:
-            return int(file.read().split()[1]) * _PAGE
+        return int(_told(f"/proc/{pid}/statm").split()[1]) * _PAGE
+    return 0
+
+
+def _shared(pid: int) -> int:
+    """Resident bytes of a process, each page divided by the number of processes that map it."""
+    with contextlib.suppress(OSError):
+        lines = _told(f"/proc/{pid}/smaps_rollup").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
     return 0
 
 

@@ -85,6 +85,11 @@ class Parent:
         """The process id of the parent."""
         return self._process.pid
 
+    @property
+    def confined(self) -> bool:
+        """Whether its guests live in worlds of their own."""
+        return self.confinement == sandbox.LEVELS[-1]
+
     def fileno(self) -> int:
         """Readable once the guest is gone, or the parent: what a selector waits on before ``reap``."""
         return self._control.fileno()
@@ -109,7 +114,7 @@ class Parent:
         status, cpu, memory = guest.REAPED.unpack(self._told(guest.REAPED.size, _FORK))
         held = cgroups.leave(self.pid, self._guest)
         self.limited_by = "cgroup" if self._limited and held.entered else "process"
-        if self.confinement == sandbox.LEVELS[0]:
+        if not self.confined:
             with contextlib.suppress(OSError):
                 leftovers.clear(self._folder)
         return Reaped(status, cpu, max(memory, held.memory), held.exceeded)
@@ -188,7 +193,7 @@ class Parents:
         return self._parents[key]
 
     def _checked(self, parent: Parent) -> Parent:
-        if self._sandboxed and parent.confinement != sandbox.LEVELS[-1]:
+        if self._sandboxed and not parent.confined:
             parent.close()
             raise UnfitError(
                 f"guests would be confined to {parent.confinement!r} here, and {sandbox.LEVELS[-1]!r} is required: "

@@ -68,7 +68,8 @@ class Watch:
         self._log, log = _pipe()
         self._selector = selectors.DefaultSelector()
         try:
-            self.usage = Usage(parent.pid, parent.fork((asks, answers, log), memory_limit))
+            guest_pid = parent.fork((asks, answers, log), memory_limit)
+            self.usage = Usage(parent.pid, guest_pid, confined=parent.confined)
         except BaseException:
             self._close()
             raise
@@ -190,8 +191,7 @@ class Watch:
 
     def _look(self) -> None:
         began = time.thread_time()  # By the wall clock, looks would be rare on a busy machine, and miss short lives.
-        used = self.usage.memory()
-        self.usage.cpu()
+        used = self.usage.memory(self._memory_limit)
         self.peak = max(self.peak, used)
         cost = time.thread_time() - began
         self._look_at = time.monotonic() + max(_LOOK, 20 * cost)  # Looking at many processes takes a while.
