@@ -89,6 +89,27 @@ def _numpy(array: pa.Array) -> np.ndarray:
     return np.frombuffer(data, dtype, size, start * dtype.itemsize) if size else np.empty(0, dtype)
 
 
+class _Frozen:
+    """What dataclasses would write, and compile, for each frozen dataclass anew, which every guest would wait for."""
+
+    __match_args__: tuple[str, ...]
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        given = dict(zip(self.__match_args__, values, strict=False)) | named
+        if len(values) + len(named) != len(given) or given.keys() != set(self.__match_args__):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self.__match_args__)}, each of them once")
+        vars(self).update(given)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
 def decode(data: Bytes) -> Any:
     """Read ``encode``'s stream into a frozen dataclass of the same name and fields; its arrays are read-only.
 
@@ -100,7 +121,10 @@ def decode(data: Bytes) -> Any:
     try:
         # Arrays have no one truth to compare by; and without a docstring, dataclasses takes a while to write one.
         plain = {"__doc__": "A record of arrays."}
-        return dataclasses.make_dataclass(name, list(values), frozen=True, eq=False, namespace=plain)(**values)
+        kind = dataclasses.make_dataclass(
+            name, list(values), bases=(_Frozen,), init=False, repr=False, eq=False, namespace=plain
+        )
+        return kind(**values)
     except (TypeError, ValueError) as error:
         raise BoundaryError(f"field names that cannot be: {error}") from error
 

@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> None:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
     gc.collect()
+    _practise()
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
     cgroups.home()  # Which those that are forked then know.
     shown = sandbox.shown()
@@ -113,6 +114,9 @@ def main(arguments: list[str]) -> None:
         pid, link = ahead()
 
 
+def _practise() -> None:
+    """Do what every guest does, so that what is found out or set up the first time is there for all."""
+    boundary.decode(boundary.encode({"numbers": np.zeros(1)}))
 def _attend(pid: int, control: socket.socket, wakeup: int) -> tuple[int, float, int]:
     """Wait for the guest to end, or end it where the suite says so or is gone; return what ``REAPED`` holds."""
     gone = False
@@ -152,7 +156,7 @@ def _be_guest(link: socket.socket, prepare: Callable[[], sandbox.Place]) -> NoRe
             place = prepare()
         except ConfinementError as error:
             refused = error
-        boundary.decode(boundary.encode({"numbers": np.zeros(1)}))  # Its pages become ours.
+        _practise()  # Its pages become ours.
         asks, answers, log = _ordered(link)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -1,5 +1,6 @@
 """What crosses the boundary comes out as it went in; what was forged does not come out at all."""
 
+import dataclasses
 import os
 import pickle
 import struct
@@ -74,6 +75,19 @@ def test_a_record_keeps_its_name_and_is_frozen_with_all_its_arrays() -> None:
     for array in (came.features, came.flags, came.race):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = array[1]
+
+
+def test_what_dataclasses_offer_works_on_a_record_that_crossed() -> None:
+    came = decode(encode({"rate": 0.5, "names": ("x", "y")}))
+    assert [field.name for field in dataclasses.fields(came)] == ["rate", "names"]
+    assert dataclasses.asdict(came) == {"rate": 0.5, "names": ("x", "y")}
+    assert repr(came) == "Record(rate=0.5, names=('x', 'y'))"
+    assert dataclasses.replace(came, rate=1.0).rate == type(came)(1.0, names=()).rate == 1.0
+    for wrong in ({"rat": 1.0}, {"rate": 1.0, "names": (), "more": 0}, {}):
+        with pytest.raises(TypeError, match="takes rate, names"):
+            type(came)(**wrong)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del came.rate
 
 
 @pytest.mark.parametrize(
