@@ -41,8 +41,8 @@ from fourfold.suite.namespaces import ConfinementError
 ORDER, READY, ASK, RECORD, ANSWER, LEDGER, STATE, ERROR = (bytes([letter]) for letter in b"ORKDALSE")
 EVIDENCE, CALL, REPLY, FAULT = (bytes([letter]) for letter in b"VCYF")
 WARM, FORK, KILL = b"W", b"F", b"K"
-FORKED = struct.Struct("<q")
-"""What the warm parent tells once it has a guest for an order: its process id."""
+FORKED = struct.Struct("<qq")
+"""What the warm parent tells once it has a guest for an order: its process id, and that of the one to come after it."""
 REAPED = struct.Struct("<qdq")
 """What it tells once the guest and all it started are gone: exit status, CPU seconds, largest resident bytes."""
 
@@ -59,7 +59,8 @@ class AnswerError(TypeError):
 def main(arguments: list[str]) -> None:
     """Be the warm parent until the socket closes.
 
-    One process is always ahead, forked and as far confined as it can be before its order, so that no cell waits for it.
+    One process is always ahead, forked while the guest before it runs, and as far confined as it can be before its
+    order, so that no cell waits for it.
     """
     control, folder, gpus = socket.socket(fileno=int(arguments[0])), arguments[1], arguments[2] == "gpus"
     sandbox.adopt_orphans()
@@ -70,8 +71,8 @@ def main(arguments: list[str]) -> None:
     for module in arguments[3:]:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    gc.collect()
     _practise()
+    gc.collect()
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
     cgroups.home()  # Which those that are forked then know.
     shown = sandbox.shown()
@@ -93,7 +94,6 @@ def main(arguments: list[str]) -> None:
     while True:
         order, descriptors, *_ = socket.recv_fds(control, 1, 3, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
         if not order:
-            _kill(pid)
             sandbox.end_orphans()
             return
         if order != FORK:  # A kill that came after its guest had gone.
@@ -102,23 +102,28 @@ def main(arguments: list[str]) -> None:
             socket.send_fds(link, [FORK], descriptors)
         except OSError:  # It was killed while it waited, by a system short of memory.
             link.close()
-            _kill(pid)
             sandbox.end_orphans()
             pid, link = ahead()
             socket.send_fds(link, [FORK], descriptors)
         link.close()
         for descriptor in descriptors:
             os.close(descriptor)
-        control.sendall(FORKED.pack(pid))
-        control.sendall(REAPED.pack(*_attend(pid, control, wakeup)))
-        pid, link = ahead()
+        following, link = ahead()
+        control.sendall(FORKED.pack(pid, following))
+        control.sendall(REAPED.pack(*_attend(pid, following, control, wakeup)))
+        pid = following
 
 
 def _practise() -> None:
     """Do what every guest does, so that what is found out or set up the first time is there for all."""
     boundary.decode(boundary.encode({"numbers": np.zeros(1)}))
-def _attend(pid: int, control: socket.socket, wakeup: int) -> tuple[int, float, int]:
-    """Wait for the guest to end, or end it where the suite says so or is gone; return what ``REAPED`` holds."""
+
+
+def _attend(pid: int, following: int, control: socket.socket, wakeup: int) -> tuple[int, float, int]:
+    """Wait for the guest to end, or end it where the suite says so or is gone; return what ``REAPED`` holds.
+
+    following: the process that is left alone, as it will be the next guest.
+    """
     gone = False
     while True:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
@@ -133,7 +138,7 @@ def _attend(pid: int, control: socket.socket, wakeup: int) -> tuple[int, float, 
             _kill(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    used = usage.ru_utime + usage.ru_stime + sandbox.end_orphans()
+    used = usage.ru_utime + usage.ru_stime + sandbox.end_orphans(0 if gone else following)
     if gone:
         sys.exit(1)
     return os.waitstatus_to_exitcode(status), used, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -161,26 +161,30 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(number, f"prctl({option}): {os.strerror(number)}")
 
 
-def end_orphans() -> float:
-    """Kill and reap every child of this process, and theirs as they become its own; return their CPU seconds."""
+def end_orphans(but: int = 0) -> float:
+    """Kill and reap every child of this process but one, and theirs as they become its own; return their CPU seconds.
+
+    The one that is left alone is reaped as well where it has ended by itself.
+    """
     used = 0.0
     while True:
         try:
             pid, _, usage = os.wait4(-1, os.WNOHANG)
-            if not pid and _kill_children():
+            if not pid and _kill_children(but):
                 pid, _, usage = os.wait4(-1, 0)
         except ChildProcessError:
             return used
         if not pid:
             return used
-        used += usage.ru_utime + usage.ru_stime
+        if pid != but:
+            used += usage.ru_utime + usage.ru_stime
 
 
-def _kill_children() -> bool:
-    """Send SIGKILL to each child; False where the system does not list them."""
+def _kill_children(but: int) -> bool:
+    """Send SIGKILL to each child but one; False where there is no other, or the system does not list them."""
     try:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            children = [int(pid) for pid in file.read().split()]
+            children = [pid for each in file.read().split() if (pid := int(each)) != but]
     except OSError:
         return False
     for pid in children:

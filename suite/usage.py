@@ -12,13 +12,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Usage:
-    """CPU time and resident memory of every process below the warm parent ``parent``, whose only guest is ``guest``.
+    """CPU time and resident memory of a guest: of every process below its warm parent, but for the guest ``to_come``.
 
     confined: the guest lives in a world of its own, in which two processes of the suite's keep it.
     """
 
-    def __init__(self, parent: int, guest: int, *, confined: bool) -> None:
-        self._parent, self._guest, self._confined = parent, guest, confined
+    def __init__(self, parent: int, guest: int, to_come: int, *, confined: bool) -> None:
+        self._parent, self._guest, self._to_come, self._confined = parent, guest, to_come, confined
         self._own: dict[tuple[int, int], float] = {}
         self._most = 0.0
 
@@ -30,7 +30,7 @@ class Usage:
         """
         if sys.platform != "linux":
             return _cpu_elsewhere(self._guest)
-        return self._counted(_below(self._parent))
+        return self._counted(below(self._parent, self._to_come))
 
     def memory(self, limit: int) -> int:
         """Resident bytes now; pages that several of the processes share are counted once. CPU time is noted as well.
@@ -40,7 +40,7 @@ class Usage:
         """
         if sys.platform != "linux":
             return _memory_elsewhere(self._guest)
-        processes = _below(self._parent)
+        processes = below(self._parent, self._to_come)
         self._counted(processes)
         keepers = [self._guest, *_children(self._guest)] if self._confined else []
         own = [pid for pid in processes if pid not in keepers]
@@ -60,12 +60,15 @@ class Usage:
         return self._most
 
 
-def _below(pid: int) -> list[int]:
-    """Every descendant of a process, from the kernel's own lists: no walk over all processes of the machine."""
+def below(pid: int, but: int = 0) -> list[int]:
+    """Every descendant of a process, from the kernel's own lists: no walk over all processes of the machine.
+
+    but: a child that is left out, with its descendants.
+    """
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        children = _children(waiting.pop())
+        children = [child for child in _children(waiting.pop()) if child != but]
         found += children
         waiting += children
     return found

@@ -50,7 +50,8 @@ class Parent:
     """One warm parent: a Python of the method's environment that has imported ``preload`` and waits for orders.
 
     ``confinement`` is how far its guests are confined, one of ``sandbox.LEVELS``; ``limited_by`` what limits the memory
-    of the last: its ``cgroup``, or limits on each ``process`` and the suite's looks at what they hold.
+    of the last: its ``cgroup``, or limits on each ``process`` and the suite's looks at what they hold. ``to_come`` is
+    the process that waits, while a guest runs, to be the next.
     """
 
     def __init__(self, python: str, preload: Sequence[str], threads: int, gpus: bool = False) -> None:
@@ -58,7 +59,7 @@ class Parent:
         self._kept = contextlib.ExitStack()
         self._folder = self._kept.enter_context(leftovers.folder("fourfold-parent-"))
         devices = "gpus" if gpus else "none"
-        self._guest, self._limited, self.limited_by = 0, False, "process"
+        self._guest, self._limited, self.limited_by, self.to_come = 0, False, "process", 0
         self._control, theirs = socket.socketpair()
         with theirs:
             # Not isolated (-I): that would ignore PYTHONHASHSEED. The environment is ours, without any other PYTHON*.
@@ -100,9 +101,9 @@ class Parent:
             socket.send_fds(self._control, [guest.FORK], list(descriptors))
         except OSError as error:
             raise self._lost() from error
-        (self._guest,) = guest.FORKED.unpack(self._told(guest.FORKED.size, _FORK))
+        self._guest, self.to_come = guest.FORKED.unpack(self._told(guest.FORKED.size, _FORK))
         self._limited = cgroups.limit(self.pid, self._guest, memory_limit)
-        return int(self._guest)
+        return self._guest
 
     def kill(self) -> None:
         """End the guest and all it started; ``reap`` tells when that is done. Nothing where it is already gone."""

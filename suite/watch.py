@@ -68,8 +68,8 @@ class Watch:
         self._log, log = _pipe()
         self._selector = selectors.DefaultSelector()
         try:
-            guest_pid = parent.fork((asks, answers, log), memory_limit)
-            self.usage = Usage(parent.pid, guest_pid, confined=parent.confined)
+            forked = parent.fork((asks, answers, log), memory_limit)
+            self.usage = Usage(parent.pid, forked, parent.to_come, confined=parent.confined)
         except BaseException:
             self._close()
             raise

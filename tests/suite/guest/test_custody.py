@@ -17,7 +17,7 @@ from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.pack import CURATED
 from fourfold.suite.task import Ask, Want
-from fourfold.suite.usage import _below
+from fourfold.suite.usage import below
 from fourfold.suite.visit import Curation, Visit, visit
 from fourfold.suite.warm import Parents
 
@@ -90,7 +90,7 @@ def kept(parents: Parents, tmp_path: Path) -> Callable[..., Visit]:
         preload = ("torch", *CURATED)
         parent, other = parents.get(preload, 1), parents.get(preload, 1, custodian=True)
         seen = visit(parent, str(file), "Guest", {}, given, asks(), Curation(SECRET, access), other)
-        assert len(_below(other.pid)) <= 3, "a custodian outlived its visit"  # What waits to be the next, confined.
+        assert len(below(other.pid)) <= 3, "a custodian outlived its visit"  # What waits to be the next, confined.
         return seen
 
     return kept

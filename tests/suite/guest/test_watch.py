@@ -14,7 +14,7 @@ import pytest
 
 from fourfold.suite import warm
 from fourfold.suite.method import Budget
-from fourfold.suite.usage import _below
+from fourfold.suite.usage import below
 from fourfold.suite.visit import Visit, visit, visit_warm
 from fourfold.suite.warm import GuestLost, Parent, Parents
 
@@ -171,7 +171,7 @@ def test_a_parent_that_dies_by_itself_costs_a_method_nothing(
 def test_who_waits_to_be_the_next_guest_may_die_meanwhile(run: Run, parents: Parents) -> None:
     assert run().status == "ok"
     deadline = time.monotonic() + 10
-    while not (waiting := _below(parents.get((), 1).pid)) and time.monotonic() < deadline:
+    while not (waiting := below(parents.get((), 1).pid)) and time.monotonic() < deadline:
         time.sleep(0.01)
     for pid in waiting:
         os.kill(pid, signal.SIGKILL)
