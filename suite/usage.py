@@ -19,6 +19,7 @@ class Usage:
 
     def __init__(self, parent: int, guest: int, to_come: int, *, confined: bool) -> None:
         self._parent, self._guest, self._to_come, self._confined = parent, guest, to_come, confined
+        self._keepers: list[int] = []
         self._own: dict[tuple[int, int], float] = {}
         self._most = 0.0
 
@@ -42,8 +43,9 @@ class Usage:
             return _memory_elsewhere(self._guest)
         processes = below(self._parent, self._to_come)
         self._counted(processes)
-        keepers = [self._guest, *_children(self._guest)] if self._confined else []
-        own = [pid for pid in processes if pid not in keepers]
+        if self._confined and len(self._keepers) < 2:
+            self._keepers = [self._guest, *_children(self._guest)]
+        own = [pid for pid in processes if pid not in self._keepers]
         if len(own) == 1 and (alone := _resident(own[0])) <= limit:
             return alone
         return sum(_shared(pid) for pid in own)
