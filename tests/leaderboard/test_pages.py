@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fourfold.leaderboard import dataset_page, pages, ranking
-from fourfold.leaderboard.board import Board, Ranked, spelled_rank
+from fourfold.leaderboard.board import Board, Ranked, build, spelled_rank
 from fourfold.leaderboard.text import difference
 
 PageOf = Callable[[Path, str], Path]
@@ -220,6 +220,16 @@ def label(ranked: Ranked, name: str) -> str:
     metric = ranked.metric(name)
     unit = f", {metric['unit']}" if metric["unit"] else ""
     return f"{metric['title']}{unit}\u00a0{dataset_page.ARROWS[metric['better']]}"
+
+
+@pytest.mark.parametrize(("headline", "first"), [
+    ("leakage_auc", "auc"), ("equalized_odds_difference", "auc"), ("auc", "equalized_odds_difference"),
+])
+def test_the_first_figure_sets_accuracy_against_a_headline_that_is_none(example, headline: str, first: str) -> None:
+    rows, task, methods = example
+    shown = [headline, "auc", "equalized_odds_difference", "cpu_seconds"]
+    ranked = taiwan(build(rows, {"fair-credit": task | {"headline": headline, "shown": shown}}, methods))
+    assert dataset_page.axes(ranked)[0] == (ranked.standing.column(first), ranked.standing.column(headline))
 
 
 @browser
