@@ -96,36 +96,42 @@ def echoed(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
 
 def strokes_in(box: Box, grey: npt.NDArray[np.uint8]) -> Bools:
     """(rows, columns) bool: what the strokes in a box are within, or where they are lost in noise, all around it."""
-    import cv2
-
     gone = np.zeros(grey.shape, bool)
-    top, left, bottom, right = box
-    thick = min(bottom - top, right - left)
-    reach = max(MARGIN, round(0.6 * thick))  # The detector sees the middle of a text.
-    wide = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
-    apart = cv2.absdiff(grey, cv2.medianBlur(grey, 2 * max(5, thick) + 1))
-    by = float(np.percentile(apart[top:bottom, left:right], STROKES))
-    outside = np.ones(grey.shape, bool)
-    outside[top:bottom, left:right] = False
-    noise = float(np.median(apart[wide][outside[wide]])) if outside[wide].any() else by
-    gone[wide] = True
+    where, apart, inside = _set_apart(box, grey)
+    by = float(np.percentile(apart[inside], STROKES))
+    noise = float(np.median(apart[~inside])) if not inside.all() else by
+    gone[where] = True
     if by >= CLEAR * max(noise, 1):  # All along, and across as far as there are strokes.
-        turned = bottom - top > right - left
-        bare = np.asarray(~wider(apart[wide] > 0.3 * by, 1).any(axis=0 if turned else 1))
-        gone[wide] = ~bare if turned else ~bare[:, None]
+        turned = box[2] - box[0] > box[3] - box[1]
+        bare = np.asarray(~wider(apart > 0.3 * by, 1).any(axis=0 if turned else 1))
+        gone[where] = ~bare if turned else ~bare[:, None]
     return gone
 
 
 def stands_out(box: Box, grey: npt.NDArray[np.uint8]) -> float:
     """Grey levels by which the strokes in a box differ from what is around them."""
+    _, apart, inside = _set_apart(box, grey)
+    return float(np.percentile(apart[inside], STROKES))
+
+
+def _set_apart(
+    box: Box, grey: npt.NDArray[np.uint8]
+) -> tuple[tuple[slice, slice], npt.NDArray[np.uint8], Bools]:
+    """Where a text may be of which the detector sees the middle, in a box; by how many grey levels each pixel there
+    differs from the median around it; and which of them are in the box."""
     import cv2
 
     top, left, bottom, right = box
-    around = 2 * max(5, min(bottom - top, right - left))
-    where = np.s_[max(top - around, 0) : bottom + around, max(left - around, 0) : right + around]
-    apart = cv2.absdiff(grey[where], cv2.medianBlur(grey[where], around + 1))
-    high, low = top - where[0].start, left - where[1].start
-    return float(np.percentile(apart[high : high + bottom - top, low : low + right - left], STROKES))
+    thick = min(bottom - top, right - left)
+    reach, radius = max(MARGIN, round(0.6 * thick)), max(5, thick)
+    first, start = max(top - reach, 0), max(left - reach, 0)
+    above, before = max(first - radius, 0), max(start - radius, 0)
+    near = grey[above : bottom + reach + radius, before : right + reach + radius]
+    apart = cv2.absdiff(near, cv2.medianBlur(near, 2 * radius + 1))
+    where = slice(first, min(bottom + reach, grey.shape[0])), slice(start, min(right + reach, grey.shape[1]))
+    inside = np.zeros(grey[where].shape, bool)
+    inside[top - first : bottom - first, left - start : right - start] = True
+    return where, np.asarray(apart[first - above :, start - before :][: inside.shape[0], : inside.shape[1]]), inside
 
 
 def continued(box: Box, turned: bool, strokes: Sequence[Bools]) -> Bools:
