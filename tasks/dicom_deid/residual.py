@@ -22,6 +22,8 @@ HIDDEN, LEGIBLE = 0.1, 0.5
 """Below the first share of glyph pixels an identifier is hidden, above the second legible; OCR decides between."""
 ELSEWHERE = 0.7
 """Above this share an identifier is legible where it did not stand: there are many places to find it in by chance."""
+AHEAD = 0.25
+"""By how much this share must exceed that of what a perfect method would have written there: else it is anatomy."""
 SURVIVES = 0.25
 """The part of its contrast that a pixel must keep to count."""
 _SAMPLE = 4096
@@ -130,7 +132,7 @@ def _shares(pixels: Pixels, mask: Mask) -> list[tuple[float, Grey]]:
 def _elsewhere(pixels: Pixels, mask: Mask) -> float:
     """The share of a mask's glyph pixels that keep their contrast where they did not stand, on any frame; 0 where they
     are not found. Half of them at least must be within the image, and what a perfect method would have written there
-    must not be as like them: then it is anatomy."""
+    must not be nearly as like them: then it is anatomy."""
     if not pixels.looks:
         return 0.0
     perfect: Sequence[Grey] = []
@@ -151,7 +153,8 @@ def _elsewhere(pixels: Pixels, mask: Mask) -> float:
                 found = Mask(0, 0, glyphs[left_of])
                 kept = share(box[left_of], there, found, scale)
                 anatomy = (frame[place] for frame in perfect if frame.shape == look.image.shape)
-                if kept > ELSEWHERE and all(share(box[left_of], each, found, scale) <= ELSEWHERE for each in anatomy):
+                like = max((share(box[left_of], each, found, scale) for each in anatomy), default=0.0)
+                if kept > ELSEWHERE and kept - like >= AHEAD:
                     return kept
     return 0.0
 

@@ -158,6 +158,20 @@ def test_anatomy_that_is_like_the_text_is_none():
     assert verdict(file(np.roll(written, 7, 2).astype(np.uint16)), *both) == "contrast, elsewhere"
 
 
+@pytest.mark.parametrize(("share", "more", "found"), [(0.6, 0.15, ""), (0.6, 0.4, "contrast, elsewhere")])
+def test_anatomy_that_is_rather_like_the_text_is_none_either_but_where_the_text_is_put_on_it(share, more, found):
+    place = (slice(None), slice(40, 50), slice(30, 70))
+    order = np.random.default_rng(2).permutation(np.argwhere(LETTERS))
+    like, written = anatomy(), anatomy()
+    for image, part in ((like, share), (written, share + more)):
+        rows, columns = order[: round(part * len(order))].T
+        image[place][:, rows, columns] = 1200
+    given = like.copy()
+    given[BOX][:, LETTERS] = 1200
+    written = written + np.random.default_rng(1).integers(-3, 4, written.shape)
+    assert verdict(*(file(each.astype(np.uint16)) for each in (written, given, like))) == found
+
+
 def test_a_text_on_another_frame_than_its_own_is_found():
     frames = np.concatenate([anatomy(), burned(), anatomy()])
     reference = file(np.concatenate([anatomy()] * 3).astype(np.uint16))
