@@ -73,13 +73,23 @@ def shown_as(line: Line, image: Image) -> Iterator[Image]:
 
 def marking_in(box: Box, image: Image, reader: Reader, scrubber: Scrubber) -> bool:
     """Whether what stands in a box can be read and is a marking."""
-    shown = cut_out(box, image, AROUND)
-    ways = [shown] if shown.shape[0] <= 1.5 * shown.shape[1] else [np.rot90(shown, -1), np.rot90(shown, 1)]
-    for upright in ways:
-        text, sure = reader.line(np.ascontiguousarray(upright))
-        if sure >= SURE and fits(text, upright.shape) and of_no_one(text, scrubber):
-            return True
-    return False
+    read = _read(box, image, AROUND, reader)
+    return any(sure >= SURE and fits(text, shape) and of_no_one(text, scrubber) for text, sure, shape in read)
+
+
+def letters_in(box: Box, images: Sequence[Image], reader: Reader) -> float:
+    """How many letters can be read in a box, each counted by the confidence, in the image that shows most of them."""
+    wide = max(AROUND, round(0.35 * min(box[2] - box[0], box[3] - box[1])))
+    read = [each for image in images for margin in {AROUND, wide} for each in _read(box, image, margin, reader)]
+    return max(sure * len(text.replace(" ", "")) for text, sure, _ in read)
+
+
+def _read(box: Box, image: Image, margin: int, reader: Reader) -> Iterator[tuple[str, float, tuple[int, ...]]]:
+    """What a box and so much around it says, with which confidence, and the shape that was read; a tall one both ways
+    that it may be turned."""
+    shown = cut_out(box, image, margin)
+    for upright in [shown] if shown.shape[0] <= 1.5 * shown.shape[1] else [np.rot90(shown, -1), np.rot90(shown, 1)]:
+        yield *reader.line(np.ascontiguousarray(upright)), upright.shape
 
 
 def cut_out(box: Box, image: Image, margin: int) -> Image:

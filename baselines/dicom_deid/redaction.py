@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import FileDataset
 
-from fourfold.baselines.dicom_deid.blocks import blocks
+from fourfold.baselines.dicom_deid.blocks import HINTED, SEEN, blocks, confirmed, crowded, is_thick
 from fourfold.baselines.dicom_deid.filling import fill
-from fourfold.baselines.dicom_deid.judging import is_word, judged, marking_in
+from fourfold.baselines.dicom_deid.judging import is_word, judged, letters_in, marking_in
 from fourfold.baselines.dicom_deid.samples import Image, codes, decoded, images, lossy, store
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 from fourfold.baselines.dicom_deid.strokes import (
@@ -24,17 +24,13 @@ from fourfold.baselines.dicom_deid.strokes import (
     pieces,
     standing_out,
 )
-from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain
+from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain, levelled, smoothed
 from fourfold.baselines.dicom_deid.unseen import HALO, around_box, around_line, beside, is_hidden, vanishing, wider
 
 Codes = npt.NDArray[np.int64]
 
-SEEN, HINTED = 0.3, 0.1
-"""The detector's probability that text stands at a pixel, and the one that tells how far it may reach."""
 SOLID = 0.5
 """How much of the rectangle around it what the detector sees fills, if it is text."""
-THICK = 0.1
-"""Of an image's shorter side, what a line of text is thinner than."""
 APART, STEPS = 0.9, 3
 """Of the tallest line, how far off a sign next to it is at most; and how many stand side by side."""
 
@@ -43,10 +39,13 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     """Take identities out of a dataset's pixels, in place; whether there were any."""
     samples = decoded(dataset)
     exact = None if lossy(dataset) else codes(samples)
+    shown = images(dataset, samples)
     found = [
         identities(image, None if exact is None else exact[number], reader, scrubber)
-        for number, image in enumerate(images(dataset, samples))
+        for number, image in enumerate(shown)
     ]
+    if len(shown) > 1:  # What stands still is seen in their mean, where the grain of each frame hides it.
+        found.append(identities(shown.mean(axis=0).astype(np.uint8), None, reader, scrubber))
     gone, faint = (np.logical_or.reduce(each) for each in zip(*found, strict=True))
     if gone.any():
         for frame in samples:  # What is seen on one frame stands on others too, and may be lost in their noise.
@@ -65,30 +64,46 @@ def identities(
     import cv2
 
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-    likely = reader.likely(image)
-    found, bad = judged(lines(coded, grey, likely), image, reader, scrubber)
+    looks = reader.looks(image)
+    found, bad = judged(lines(coded, grey, np.maximum.reduce(looks)), image, reader, scrubber)
     spared = boxed([line for line in found if line not in bad and (is_word(line) or is_ruler(line))], grey.shape, 0)
-    strokes = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
+    hinted = [box for box in unexplained(looks, found) if not marking_in(box, image, reader, scrubber)]
+    weak = [*(line.box for line in bad if line.value is None), *hinted]
+    ways = [image, levelled(image), levelled(smoothed(image))]
+    weak = confirmed(weak, looks, lambda box: letters_in(box, ways, reader))
+    bad = [line for line in bad if line.value is not None or line.box in weak]
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
     gone |= wider(signs(bad, coded, grey, spared), HALO)
-    faint = np.zeros(grey.shape, bool)
-    weak = [line.box for line in bad if line.value is None]
     for line in bad:
         gone |= vanishing(line, grey)
-        if is_soft(line, grey):
-            top, left, bottom, right = line.box
-            by = HALO + (line.value is not None)
-            faint[max(top - by, 0) : bottom + by, max(left - by, 0) : right + by] = True
-        if line.value is None:
-            faint |= around_line(line, grey, strokes, spared)
-    for box in unexplained(likely, found):
-        if not marking_in(box, image, reader, scrubber):
-            weak.append(box)
-            faint |= around_box(box, grey, strokes, spared)
+    faint = softened(bad, grey) | around(bad, weak, grey, spared)
     noise = grain(image)
     hidden = [box for box in weak if is_hidden(box, grey, noise)]
     faint |= (blocks(weak, grey.shape, False) | blocks(hidden, grey.shape, noise > GRAINY)) & ~spared
+    if noise > GRAINY:
+        faint |= crowded(looks[-1]) & ~spared
     return gone | faint, faint
+
+
+def softened(bad: Sequence[Line], grey: npt.NDArray[np.uint8]) -> Bools:
+    """(rows, columns) bool: the boxes of lines whose strokes fade into what is around them."""
+    faint = np.zeros(grey.shape, bool)
+    for line in bad:
+        if is_soft(line, grey):
+            faint |= boxed([line], grey.shape, HALO + (line.value is not None))
+    return faint
+
+
+def around(bad: Sequence[Line], weak: Sequence[Box], grey: npt.NDArray[np.uint8], spared: Bools) -> Bools:
+    """(rows, columns) bool: what goes around each faint line, and around each box that is weak and no such line's."""
+    faint = np.zeros(grey.shape, bool)
+    strokes = [np.logical_or(*standing_out(grey, by=by)) for by in (1, 0.5)]
+    lines = [line for line in bad if line.value is None]
+    for line in lines:
+        faint |= around_line(line, grey, strokes, spared)
+    for box in set(weak).difference(line.box for line in lines):
+        faint |= around_box(box, grey, strokes, spared)
+    return faint
 
 
 def signs(bad: Sequence[Line], coded: Codes | None, grey: npt.NDArray[np.uint8], spared: Bools) -> Bools:
@@ -102,28 +117,38 @@ def signs(bad: Sequence[Line], coded: Codes | None, grey: npt.NDArray[np.uint8],
     return gone
 
 
-def unexplained(likely: Floats, found: Sequence[Line]) -> list[Box]:
-    """Where the detector sees text and no line was found that covers it."""
-    import cv2
+def unexplained(looks: Sequence[Floats], found: Sequence[Line]) -> list[Box]:
+    """Where the detector sees text and no line was found that covers it; looks: as ``Reader.looks`` has them.
 
-    covered = np.zeros(likely.shape, bool)
+    In what is too thick for a line, as text is together with anatomy that some look takes for it, those looks tell it
+    that level or pale the image.
+    """
+    covered = np.zeros(looks[0].shape, bool)
     for line in found:
         top, left, bottom, right = line.box
         reach = 0 if line.value is None else max(2, round(0.3 * line.tall))
         covered[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach] = True
-    rest = (likely > HINTED) & ~covered
-    labels, stats = pieces(rest)
-    near_lines = wider(covered, 2)
-    boxes = []
+    near_lines, likely = wider(covered, 2), np.maximum.reduce(looks)
+    boxes, thick = _texts((likely > HINTED) & ~covered, likely, near_lines)
+    return boxes + [box for look in looks[2:] for box in _texts(thick & (look > HINTED), look, near_lines)[0]]
+
+
+def _texts(hinted: Bools, likely: Floats, near_lines: Bools) -> tuple[list[Box], Bools]:
+    """The boxes of the hinted pieces that may be text, and (rows, columns) bool those that are too thick for it."""
+    import cv2
+
+    labels, stats = pieces(hinted)
+    boxes, thick = list[Box](), np.zeros(hinted.shape, bool)
     for number in range(1, len(stats)):
         left, top, wide, tall, area = (int(each) for each in stats[number])
         here = np.s_[top : top + tall, left : left + wide]
         own = labels[here] == number
-        cut, long = near_lines[here][own].any(), max(wide, tall)
-        if min(wide, tall) > max(20, THICK * min(likely.shape)):
+        if is_thick(wide, tall, likely.shape):
+            thick[here] |= own
             continue
+        cut, long = near_lines[here][own].any(), max(wide, tall)
         _, sides, _ = cv2.minAreaRect(np.argwhere(own).astype(np.float32))
         solid = area >= SOLID * (sides[0] + 1) * (sides[1] + 1)
         if (likely[here][own] > SEEN).sum() >= 8 and solid and (long > 14 if cut else long > 1.3 * min(wide, tall)):
             boxes.append((top, left, top + tall, left + wide))
-    return boxes
+    return boxes, thick

@@ -227,7 +227,7 @@ def _around(stats: Labels) -> Box:
 def _rank(line: Line, mask: Bools, grey: Grey, likely: Floats, stats: Labels, sure: bool) -> int:
     """How these pieces are text: _LOOKS, _SEEN by the detector, DOUBTFUL; 0: they are not."""
     seen = float(likely[line.where][line.ink].mean())
-    if (line.glyphs == 1 and seen < SEEN) or (line.glyphs < 3 and not sure):
+    if (line.glyphs == 1 and seen < SEEN) or (line.glyphs < 3 and not sure) or line.tall > 1.5 * TALLEST:
         return 0
     shown = grey[line.where]
     if abs(float(shown[line.ink].mean()) - float(shown[~line.ink].mean() if not line.ink.all() else 0)) < LEAST:

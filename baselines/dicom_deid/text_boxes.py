@@ -20,9 +20,9 @@ LEVELS, LEAST, MOST = 25, 2, 60
 LARGE, LARGER, STEP = 300_000, 500_000, 32
 """Pixels to which an image is brought for the detector, and for it to see what is small and faint; by what its sides
 must be divisible."""
-GRAINY, DARK = 8.0, 16
-"""Grey levels, of 255: by which pixels differ from the median of their neighbours where there is speckle or grain; and
-up to which they are taken for black."""
+GRAINY, DARK = 7.5, 16
+"""Grey levels, of 255: by which half of the pixels differ from the median of their neighbours where there is speckle or
+grain; and up to which they are taken for black."""
 
 
 class Reader:
@@ -34,17 +34,23 @@ class Reader:
         self._engine: Any = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=1)
         self._said: dict[Any, tuple[str, float]] = {}
 
-    def likely(self, image: Image, most: float = 6) -> Probability:
-        """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most``.
+    def looks(self, image: Image, most: float = 6) -> list[Probability]:
+        """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most`` at
+        most, by three looks at it, or up to five.
 
-        The image is looked at three times: as it is; turned, as what runs upwards is not seen as text otherwise; and
-        levelled, as what is faint on bright anatomy is not; one of speckle or grain once more without it, both ways.
+        As it is; turned, as what runs upwards is not seen as text otherwise; levelled, as what is faint on bright
+        anatomy is not; one of colours also without them, as flow has them and hides what is white, and is levelled so;
+        and last one of speckle or grain without this.
         """
-        seen = [self._upright(image, most, LARGE), self._turned(image, most), self._upright(levelled(image), most)]
+        pale = np.repeat(image.min(axis=2, keepdims=True), 3, axis=2)
+        looks = [self._upright(image, most, LARGE), self._turned(image, most), self._upright(levelled(pale), most)]
+        if np.ptp(image, axis=2).any():
+            looks.append(np.maximum(self._upright(pale, most, LARGE), self._upright(pale, most)))
         if grain(image) > GRAINY:
             smooth = levelled(smoothed(image))
-            seen += [self._upright(smooth, most), self._turned(smooth, most)]
-        return np.asarray(np.maximum.reduce(seen), np.float32)
+            upright = np.maximum(self._upright(smooth, most, LARGE), self._upright(smooth, most))
+            looks.append(np.maximum(upright, self._turned(smooth, most)))
+        return looks
 
     def _turned(self, image: Image, most: float) -> Probability:
         return np.rot90(self._upright(np.ascontiguousarray(np.rot90(image, -1)), most))
@@ -113,10 +119,10 @@ def smoothed(image: Image) -> Image:
 
 
 def grain(image: Image) -> float:
-    """By how many grey levels, of 255, the pixels of an image (rows, columns, 3) that are not black differ from the
-    median of their neighbours, in the mean; 0 for one that is black."""
+    """By how many grey levels, of 255, half of the pixels of an image (rows, columns, 3) that are not black differ from
+    the median of their neighbours; 0 for one that is black."""
     lit = image > DARK
-    return float(np.abs(image.astype(np.int16) - smoothed(image))[lit].mean()) if lit.any() else 0.0
+    return float(np.median(np.abs(image.astype(np.int16) - smoothed(image))[lit])) if lit.any() else 0.0
 
 
 def box(quad: Quad, shape: Sequence[int], margin: int) -> tuple[slice, slice]:

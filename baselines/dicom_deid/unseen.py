@@ -20,10 +20,13 @@ SMALL, ECHOES = 8, 5
 """Pixels that a faint text is tall at least, and how many of its heights around it others of its kind may stand."""
 UNSEEN = 12
 """Grey levels, of 255, by which letters differ from the ground where they hardly can be seen."""
+WIDEST = 127
+"""Pixels up to which OpenCV takes a median around each: its counts are of 16 bits."""
 STROKES = 92
 """The percentile of the differences in a box around a text that its strokes have."""
-CLEAR = 5.0
-"""How many times the noise strokes must stand out by to be told apart from it."""
+CLEAR, HIDDEN = 5.0, 8.0
+"""How many times the noise around them strokes must stand out by to be told apart from it; and how many times an
+image's grain, for others like them not to be lost in it."""
 
 
 def wider(ink: Bools, by: int) -> Bools:
@@ -48,7 +51,7 @@ def around_box(box: Box, grey: npt.NDArray[np.uint8], strokes: Sequence[Bools], 
 
 def is_hidden(box: Box, grey: npt.NDArray[np.uint8], grain: float) -> bool:
     """Whether strokes in a box hardly stand out from grain, of so many grey levels."""
-    return stands_out(box, grey) < CLEAR * grain
+    return stands_out(box, grey) < HIDDEN * grain
 
 
 def beside(near: Sequence[Box], strokes: Bools, tall: int, apart: float, steps: int) -> Bools:
@@ -123,15 +126,16 @@ def _set_apart(
 
     top, left, bottom, right = box
     thick = min(bottom - top, right - left)
-    reach, radius = max(MARGIN, round(0.6 * thick)), max(5, thick)
+    reach, radius = max(MARGIN, round(0.6 * thick)), min(max(5, thick), WIDEST)
     first, start = max(top - reach, 0), max(left - reach, 0)
     above, before = max(first - radius, 0), max(start - radius, 0)
     near = grey[above : bottom + reach + radius, before : right + reach + radius]
-    apart = cv2.absdiff(near, cv2.medianBlur(near, 2 * radius + 1))
-    where = slice(first, min(bottom + reach, grey.shape[0])), slice(start, min(right + reach, grey.shape[1]))
-    inside = np.zeros(grey[where].shape, bool)
+    apart = np.asarray(cv2.absdiff(near, cv2.medianBlur(near, 2 * radius + 1)), np.uint8)
+    rows, columns = min(bottom + reach, grey.shape[0]) - first, min(right + reach, grey.shape[1]) - start
+    inside = np.zeros((rows, columns), bool)
     inside[top - first : bottom - first, left - start : right - start] = True
-    return where, np.asarray(apart[first - above :, start - before :][: inside.shape[0], : inside.shape[1]]), inside
+    shown = apart[first - above : first - above + rows, start - before : start - before + columns]
+    return (slice(first, first + rows), slice(start, start + columns)), shown, inside
 
 
 def continued(box: Box, turned: bool, strokes: Sequence[Bools]) -> Bools:

@@ -1,11 +1,11 @@
-"""What goes of a block of faint text of which only some lines were seen."""
+"""Which faint lines are text, and what goes of a block of them of which only some were seen."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourfold.baselines.dicom_deid.blocks import blocks
+from fourfold.baselines.dicom_deid.blocks import blocks, confirmed, crowded
 
 SHAPE = (400, 400)
 LINES = [(100, 100, 110, 200), (124, 100, 134, 160)]
@@ -50,3 +50,39 @@ def test_one_thick_blob_does_not_make_the_whole_image_go():
 def test_their_order_does_not_matter(boxes, grainy):
     lines = [(top, left, top + tall, left + wide) for top, left, tall, wide in boxes]
     assert np.array_equal(blocks(lines, SHAPE, grainy), blocks(lines[::-1], SHAPE, grainy))
+
+
+def look(*boxes: tuple[int, int, int, int], probability: float = 0.9) -> np.ndarray:
+    """A look of the detector that sees text in these boxes."""
+    seen = np.zeros(SHAPE, np.float32)
+    for top, left, bottom, right in boxes:
+        seen[top:bottom, left:right] = probability
+    return seen
+
+
+def test_a_block_is_text_where_two_looks_show_it_each_another_line():
+    far = (300, 300, 310, 380)
+    looks = [look(LINES[0]), look(LINES[1]), look(far), look()]
+    assert sorted(confirmed([*LINES, far], looks, lambda _: 0)) == sorted(LINES)
+
+
+def test_a_hint_is_enough_for_a_second_look_and_less_is_none():
+    assert confirmed(LINES[:1], [look(LINES[0]), look(LINES[0], probability=0.15)], lambda _: 0) == LINES[:1]
+    assert not confirmed(LINES[:1], [look(LINES[0]), look(LINES[0], probability=0.05)], lambda _: 0)
+
+
+def test_one_look_is_enough_where_a_line_of_the_block_can_be_read_and_reading_alone_is_not():
+    def letters(box):
+        return 3 if box == LINES[1] else 0.5
+
+    assert sorted(confirmed(LINES, [look(LINES[0]), look()], letters)) == sorted(LINES)
+    assert not confirmed(LINES[:1], [look(LINES[0]), look()], letters)
+    assert not confirmed(LINES, [look(), look()], letters)
+
+
+def test_where_text_is_seen_all_over_a_rectangle_goes_and_lines_of_any_length_do_not():
+    area, rows = (100, 100, 180, 220), [(10, 10, 30, 390), (200, 50, 380, 70)]
+    gone = crowded(look(area, *rows))
+    assert gone[100:180, 100:220].all()
+    assert gone.sum() == 80 * 120
+    assert not crowded(look(area, probability=0.2)).any()

@@ -10,6 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from fourfold.baselines.dicom_deid.identity import Identity
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 
+cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install fourfold[dicom]")
 pytest.importorskip("rapidocr_onnxruntime", reason="rapidocr is not installed: pip install fourfold[dicom]")
 redaction = pytest.importorskip("fourfold.baselines.dicom_deid.redaction")
 planes = pytest.importorskip("fourfold.baselines.dicom_deid.planes")
@@ -87,6 +88,50 @@ def test_what_one_frame_says_goes_from_all(reader, scrubber):
     apart = np.abs(after(dataset)[2][who].astype(int) - ground(3)[2][who])
     assert not np.array_equal(after(dataset)[2][who], frames[2][who])
     assert np.median(apart) < 12
+
+
+def speckled(frames: int) -> np.ndarray:
+    """Frames of ultrasound: its speckle is multiplicative, longer across the beam, and another on each frame."""
+    noise = np.random.default_rng(0).rayleigh(60, (frames, *SHAPE))
+    return ((noise + np.roll(noise, 1, axis=2)) / 2).clip(0, 200).astype(np.uint8)
+
+
+def test_what_grain_hides_on_each_frame_of_a_loop_is_seen_where_it_stands_still(reader, scrubber):
+    frames = speckled(8)
+    who = ink("MENDEZ IRA", (60, 80))
+    frames[:, who] += 30
+    assert not redaction.redact(scan(frames[:1]), reader, scrubber)  # One frame alone shows nothing.
+    dataset = scan(frames)
+    assert redaction.redact(dataset, reader, scrubber)
+    clean = speckled(8)[:, who].mean()
+    assert after(dataset)[:, who].mean() - clean < 0.3 * (frames[:, who].mean() - clean)
+
+
+def test_grain_is_told_from_an_image_that_is_smooth_or_black():
+    smooth, black = (np.repeat(each[..., None], 3, 3) for each in (ground(1), np.zeros((1, *SHAPE), np.uint8)))
+    assert text_boxes.grain(black[0]) == 0
+    assert 0 < text_boxes.grain(smooth[0]) < text_boxes.GRAINY
+    assert text_boxes.grain(np.repeat(speckled(1)[0][..., None], 3, 2)) > text_boxes.GRAINY
+
+
+def test_an_image_with_grain_gets_one_look_more(reader):
+    smooth, grainy = (np.repeat(each[0][..., None], 3, 2) for each in (ground(1), speckled(1)))
+    assert len(reader.looks(smooth)) == 3
+    looks = reader.looks(grainy)
+    assert len(looks) == 4
+    assert all(each.shape == SHAPE and each.min() >= 0 and each.max() <= 1 for each in looks)
+
+
+def test_what_is_white_on_coloured_flow_is_seen_without_the_colours(reader):
+    rng = np.random.default_rng(0)
+    flow = cv2.GaussianBlur(rng.random(SHAPE), (0, 0), 4)
+    image = np.repeat(ground()[0][..., None], 3, 2) // 2
+    image[flow > 0.5] = (230, 120, 0)
+    who = ink("MENDEZ IRA", (60, 80))
+    plain = [look[who].mean() for look in reader.looks(image)]
+    image[who] = np.minimum(image[who].astype(int) + 70, 255)
+    as_it_is, _, levelled, pale = (look[who].mean() for look in reader.looks(image))
+    assert min(levelled, pale) > redaction.SEEN > max(as_it_is, plain[2], plain[3])
 
 
 def test_the_signs_beside_an_identity_go_with_it(reader, scrubber):
