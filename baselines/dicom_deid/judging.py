@@ -1,20 +1,23 @@
 """Which lines of burned-in text go: all but those that are read as a marking of no one's."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from fourfold.baselines.dicom_deid.markings import fits, of_no_one
+from fourfold.baselines.dicom_deid.markings import fits, is_setting, of_no_one
 from fourfold.baselines.dicom_deid.samples import Image
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
-from fourfold.baselines.dicom_deid.strokes import Box, Line, is_ruler
+from fourfold.baselines.dicom_deid.strokes import Box, Line, boxed, is_ruler
 from fourfold.baselines.dicom_deid.text_boxes import Reader
 
-SURE = 0.8
-"""The confidence from which what is read is believed."""
+SURE, SURE_OF_SETTING = 0.8, 0.65
+"""The confidence from which what is read is believed, and a machine's label with its number."""
+THEIRS = 0.8
+"""The share of a line's strokes within markings, from which on it is a part of them."""
 PLAIN = 0.95
 """The confidence from which it is believed beside a line that identifies someone."""
-CERTAIN, LONG = 0.9, 6
+CERTAIN, LONG = 0.97, 6
 """The confidence and the letters from which on what is read is not read again."""
 SHORT = 8
 """Glyphs of a line that is worth a third look."""
@@ -30,11 +33,29 @@ def judged(
     sure = [line for line in found if not line.doubtful]
     told = [line for line in sure if is_word(line)]
     read = {line: kept(line, image, reader, scrubber) for line in told if not is_ruler(line)}
-    bad = [line for line, certain in read.items() if not certain]
+    markings = [line for line, certain in read.items() if certain]
+    bad = [line for line, certain in read.items() if not certain and not is_made_of(line, markings, image.shape[:2])]
     bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
     hardly = [line for line, certain in read.items() if certain < PLAIN and line not in bad]
     bad += parallel(bad, [*hardly, *(line for line in found if line.doubtful)])
     return [*sure, *(line for line in bad if line.doubtful)], bad
+
+
+def is_made_of(line: Line, markings: Sequence[Line], shape: tuple[int, ...]) -> bool:
+    """Whether a line consists of parts of markings: of the ground between their strokes, or of their first letters,
+    which stand beneath each other in a column and seem a line that runs upwards."""
+    if boxed(markings, shape, 0)[line.where][line.ink].mean() >= THEIRS:
+        return True
+    crossed = [replace(other, box=_longer(other)) for other in markings if other.turned != line.turned]
+    crossed = [other for other in crossed if boxed([other], shape, 0)[line.where][line.ink].any()]
+    return line.glyphs <= 2 * len(crossed) and boxed(crossed, shape, 0)[line.where][line.ink].mean() >= THEIRS
+
+
+def _longer(line: Line) -> Box:
+    """The box of a line and one more sign at each end."""
+    top, left, bottom, right = line.box
+    down, over = (line.tall, 0) if line.turned else (0, line.tall)
+    return max(top - down, 0), max(left - over, 0), bottom + down, right + over
 
 
 def is_word(line: Line) -> bool:
@@ -50,7 +71,8 @@ def kept(line: Line, image: Image, reader: Reader, scrubber: Scrubber) -> float:
         for upright in [shown] if not line.turned else (np.rot90(shown, -1), np.rot90(shown, 1)):
             text, sure = reader.line(np.ascontiguousarray(upright))
             whole = line.value is None or len(text.replace(" ", "")) + 1 >= line.glyphs
-            if sure >= SURE and whole and fits(text, upright.shape) and of_no_one(text, scrubber):
+            least = SURE_OF_SETTING if is_setting(text) else SURE
+            if sure >= least and whole and fits(text, upright.shape) and of_no_one(text, scrubber):
                 return sure
             if sure >= CERTAIN and len(text) >= LONG:
                 return 0.0

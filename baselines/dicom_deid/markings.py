@@ -17,8 +17,10 @@ _NAMING = frozenset([
 _DIGIT = {"D": 0, "O": 0, "o": 0, "Q": 0, "l": 1, "I": 1, "B": 8}
 _ALIKE = re.compile(r"(?<=[\d.])[DOoQlIB](?=$|[^A-Za-z]|[DOoQlIB]|cm|mm|kV|mA|Hz|ms)|(?<![A-Za-z])[DOoQlIB](?=[\d.])"
                     r"|(?<=kVp|[kV][Vp] |mA |TE |TR |FA |Im |Se |Gn |DR )[DOQlIB]{1,3}\b")
-_LABELS = {"5E": "Se", "IE": "TE", "IR": "TR", "LE": "TE", "LR": "TR", "LM": "Im", "1M": "Im"}
-_LABEL = re.compile(r"^(?:5e|IE|IR|lE|lR|lm|1m)(?=\s?\d)")
+_LABELS = {"5E": "Se", "IE": "TE", "IR": "TR", "LE": "TE", "LR": "TR", "LM": "Im", "1M": "Im", "KP": "kVp",
+           "RUM": "Run", "RM": "Run"}
+_LABEL = re.compile(r"^(?:(?:5e|IE|IR|lE|lR|lm|1m|kp)(?=\s?\d)|Ru?m(?=\s?\d|$))")
+_SETTING = re.compile(r"(?:Im|Se|kVp|TR|TE|FA|Gn|DR|MI|TIS|LAO|RAO|CRAN|CAUD|Run) ?\d{1,4}(?:\.\d)?|\d{1,3} ?mA")
 _MEASURED = re.compile(r"[A-Za-z]{0,5}[:=]?[+\-]?\d{1,4}(?:\.\d{1,2})?[A-Za-z%]{0,5}[.,;:]?|\d{2,4}x\d{2,4}")
 """A number that is measured, with what and its unit: no date, and of too few digits to be anyone's."""
 _FEW = re.compile(r"\d{1,2}")
@@ -31,8 +33,8 @@ _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]\d{3}|\d{2}[A-Za-z]\d")
 
 
 def of_no_one(text: str, scrubber: Scrubber) -> bool:
-    """Whether a text, as it was read or as it was meant, is a marking."""
-    return is_marking(text, scrubber) or is_marking(digits_read(text), scrubber)
+    """Whether a text, as it was read or as it was meant, is a marking; what says a name of the patient is none."""
+    return not _names_in(text, scrubber) and any(is_marking(each, scrubber) for each in (text, digits_read(text)))
 
 
 def is_marking(text: str, scrubber: Scrubber) -> bool:
@@ -43,8 +45,7 @@ def is_marking(text: str, scrubber: Scrubber) -> bool:
     if _FEW.fullmatch(text) or _RANGE.fullmatch(text):
         return True
     said = [folded(word) for word in WORD.findall(text)]
-    named = [name for word in said for name in scrubber.known.names if name == word or (len(name) > 2 and name in word)]
-    if not said or named or _NAMING.intersection(said):
+    if not said or _names_in(text, scrubber) or _NAMING.intersection(said):
         return False
     numbers = [word for word in text.split() if any(sign.isdigit() for sign in word)]
     if len(numbers) > 3 or not all(_MEASURED.fullmatch(number) for number in numbers):
@@ -58,6 +59,16 @@ def is_marking(text: str, scrubber: Scrubber) -> bool:
         return False
     return all(made_of) and all(is_clinical(part) for parts in made_of for part in parts) and (
         scrubber.clean(spaced) == spaced)
+
+
+def _names_in(text: str, scrubber: Scrubber) -> bool:
+    said = [folded(word) for word in WORD.findall(text)]
+    return any(name == word or (len(name) > 2 and name in word) for word in said for name in scrubber.known.names)
+
+
+def is_setting(text: str) -> bool:
+    """Whether a text, as it was meant, is a label of the machine and its number and nothing else."""
+    return bool(_SETTING.fullmatch(digits_read(text)))
 
 
 def digits_read(text: str) -> str:

@@ -6,10 +6,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fourfold.baselines.dicom_deid.filling import fill
 from fourfold.baselines.dicom_deid.identity import Identity
-from fourfold.baselines.dicom_deid.markings import of_no_one
+from fourfold.baselines.dicom_deid.markings import is_setting, of_no_one
 from fourfold.baselines.dicom_deid.scrubber import Scrubber
 
 cv2 = pytest.importorskip("cv2", reason="opencv is not installed: pip install fourfold[dicom]")
+judging = pytest.importorskip("fourfold.baselines.dicom_deid.judging")
 strokes = pytest.importorskip("fourfold.baselines.dicom_deid.strokes")
 
 
@@ -21,10 +22,24 @@ def marking(text: str) -> bool:
 
 @pytest.mark.parametrize("text", [
     "L", "R", "AP PORTABLE", "APPORTABLE", "kVp 120", "10 cm", "LAO 33", "BONEDENSITY", "15.Dcm", "47H2", "5e 4",
-    "T-score -1.8", "MI 0.7", "2D", "DR 42",
+    "T-score -1.8", "MI 0.7", "2D", "DR 42", "Rum 15", "Rm", "kp 80",
 ])
 def test_markings_are_spared(text):
     assert marking(text)
+
+
+def test_a_name_that_looks_like_a_misread_marking_goes():
+    known = Identity()
+    known.add_name("Rum^Ann")
+    assert not of_no_one("Rum 15", Scrubber(known, -100, lambda uid: "2.25.7"))
+
+
+@pytest.mark.parametrize(("text", "is_one"), [
+    ("Im 45", True), ("lm45", True), ("194 mA", True), ("kp 80", True), ("Im", False), ("45", False), ("Kim 45", False),
+    ("Im 45678", False), ("Im 45 Ann", False),
+])
+def test_a_setting_is_a_label_and_its_number_alone(text, is_one):
+    assert is_setting(text) == is_one
 
 
 @pytest.mark.parametrize("text", [
@@ -55,6 +70,24 @@ def test_a_line_of_one_value_is_found_whole_where_no_detector_sees_it(grain, tur
     nothing = np.zeros(image.shape, np.float32)
     found = strokes.lines(image.astype(np.int64), np.ascontiguousarray(image), nothing)
     assert np.array_equal(strokes.merged([line for line in found if line.value == 255], image.shape), ink)
+
+
+def line(top: int, left: int, bottom: int, right: int, glyphs: int, turned: bool = False) -> strokes.Line:
+    return strokes.Line((top, left, bottom, right), np.ones((bottom - top, right - left), bool), turned, glyphs)
+
+
+def test_first_letters_beneath_each_other_are_parts_of_their_markings_and_a_name_beside_them_is_none():
+    markings = [line(top, 12, top + 8, 60, 5) for top in (10, 20, 30, 40)]
+    assert judging.is_made_of(line(10, 4, 48, 11, 4, turned=True), markings, (100, 100))
+    assert not judging.is_made_of(line(10, 4, 48, 11, 9, turned=True), markings, (100, 100))  # More than first letters.
+    assert not judging.is_made_of(line(10, 70, 48, 77, 4, turned=True), markings, (100, 100))
+    assert not judging.is_made_of(line(10, 4, 98, 11, 4, turned=True), markings, (100, 100))
+
+
+def test_what_is_between_the_strokes_of_a_marking_is_a_part_of_it():
+    markings = [line(10, 12, 20, 60, 5)]
+    assert judging.is_made_of(line(12, 20, 18, 40, 3), markings, (100, 100))
+    assert not judging.is_made_of(line(12, 50, 18, 90, 3), markings, (100, 100))
 
 
 def test_grain_is_no_text():
