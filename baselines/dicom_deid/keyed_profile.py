@@ -44,6 +44,8 @@ class KeyedProfile(Method):
             self.surrogates, self.known = Surrogates(secrets.token_bytes(32)), Known()
         read = {path: dataset for path in sorted(Path(source).rglob("*")) if (dataset := readable(path)) is not None}
         self.known.learn(list(read.values()))
+        for patient, dates in self.known.dates.items():
+            self.surrogates.settle(patient, dates)
         names, written = FileNames(self.scrubber(self.known.anyone, ""), self.surrogates), dict[str, str]()
         for path, dataset in read.items():
             old = path.relative_to(source).as_posix()

@@ -1,9 +1,9 @@
 """Whose each file is, and what the headers of all their files tell of them."""
 
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import date
 
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
@@ -11,6 +11,7 @@ from pydicom.dataelem import DataElement
 
 from fourfold.baselines.dicom_deid.identity import WORD, Identity, folded
 from fourfold.baselines.dicom_deid.profile import TABLE
+from fourfold.baselines.dicom_deid.surrogates import day_of
 
 COMMON = 3
 """Patients in whose texts a word must stand to tell none of them apart."""
@@ -36,6 +37,7 @@ class Known:
         self.of: dict[str, Identity] = defaultdict(Identity)
         self.anyone = Identity()
         self.common: set[str] = set()
+        self.dates: dict[str, set[date]] = defaultdict(set)
         self._studies: dict[str, str] = {}
         self._seen_of: dict[str, set[str]] = defaultdict(set)
 
@@ -62,6 +64,8 @@ class Known:
             return
         identity = self.of[patient]
         values = element.value if element.VM > 1 else [element.value]
+        if element.VR in ("DA", "DT"):
+            self.dates[patient].update(day for value in values if (day := day_of(str(value))) is not None)
         if element.VR == "PN":
             for value in values:
                 identity.add_name(str(value))

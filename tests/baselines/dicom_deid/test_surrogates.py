@@ -1,6 +1,6 @@
 """What stands in for identifiers: equal for equal, different for different, and nothing without the key."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +32,27 @@ def test_dates_of_a_patient_keep_their_distance(one, other, patient):
     moved = [datetime.strptime(SURROGATES.date(f"{day:%Y%m%d}", patient), "%Y%m%d").date() for day in (one, other)]
     assert moved[1] - moved[0] == other - one
     assert FIRST <= (one - moved[0]).days <= LAST
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(0, 5))
+def test_no_date_of_a_patient_comes_to_stand_where_another_stood(patient, more):
+    day = datetime(2024, 5, 1).date()
+    first = Surrogates(bytes(32)).days(patient)
+    dates = {day + timedelta(first * number) for number in range(more + 1)}
+    surrogates = Surrogates(bytes(32))
+    surrogates.settle(patient, dates)
+    assert not dates & {each + timedelta(surrogates.days(patient)) for each in dates}
+    assert (surrogates.days(patient) == first) == (more == 0)
+    settled = surrogates.days(patient)
+    surrogates.settle(patient, {day, day + timedelta(settled)})  # What was written stays as it is.
+    assert surrogates.days(patient) == settled
+
+
+def test_dates_that_leave_no_other_way_are_moved_all_the_same():
+    surrogates = Surrogates(bytes(32))
+    surrogates.settle("x", [datetime(2000, 1, 1).date() + timedelta(number) for number in range(0, 4000, 1)])
+    assert -LAST < surrogates.days("x") <= -FIRST
 
 
 def test_a_time_behind_a_date_stays():
