@@ -25,7 +25,7 @@ _LIMITS = {
     guest.READY: 8, guest.LEDGER: 1 << 20, guest.STATE: 32, guest.ERROR: 1 << 14, guest.FAULT: 1 << 14,
     guest.CALL: 1 << 29,
 }
-_LOOK = 0.1  # Seconds between two looks at the guest's memory.
+_LOOK, _RARELY = 0.1, 0.5  # Seconds between two looks at the guest's memory, and where a look itself takes long.
 _GRACE = 1.0  # Seconds for a guest that is done to end by itself.
 _CLOSED = 3.0  # Seconds for one that has closed its pipe: how it ends says why, and a busy machine takes its time.
 _PIPE = 1 << 20
@@ -194,7 +194,8 @@ class Watch:
         used = self.usage.memory(self._memory_limit)
         self.peak = max(self.peak, used)
         cost = time.thread_time() - began
-        self._look_at = time.monotonic() + max(_LOOK, 20 * cost)  # Looking at many processes takes a while.
+        # Looking at many processes takes a while; but no method may make so many that its memory goes unseen.
+        self._look_at = time.monotonic() + max(_LOOK, min(20 * cost, _RARELY))
         if used > self._memory_limit:
             sizes = f"{used / 2**30:.2f} GiB where {self._memory_limit / 2**30:.2f} were agreed"
             raise VisitError("out-of-memory", f"it used {sizes}; {_MORE_MEMORY}")

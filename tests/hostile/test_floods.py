@@ -70,6 +70,18 @@ if 0 in children: os._exit(0)
 """.strip()))
 
 
+@attack(both=HELD)
+def test_hides_memory_behind_processes_that_take_long_to_look_at(hoard, judge):
+    judge(hoard("""
+pages = bytearray(100 << 20)
+children = [os.fork() for _ in range(6)]
+time.sleep(0.3)
+held = np.ones(8 << 17)
+time.sleep(0.7)
+if 0 in children: os._exit(0)
+""".strip()))
+
+
 @attack(namespaces="tmpfs has an end: what lies in files is bounded by sandbox.SCRATCH", process=HARMFUL)
 def test_floods_its_disk(strike, judge):
     flood = "os.posix_fallocate(os.open('flood', os.O_RDWR | os.O_CREAT), 0, 3 << 30); print('full')"
