@@ -71,7 +71,8 @@ if 0 in children: os._exit(0)
 
 
 @attack(both=HELD)
-def test_hides_memory_behind_processes_that_take_long_to_look_at(hoard, judge):
+def test_hides_memory_behind_processes_that_take_long_to_look_at(hoard, judge, monkeypatch):
+    monkeypatch.setattr(cgroups, "home", lambda: (None, "there is no cgroup that counts, as on many machines"))
     judge(hoard("""
 pages = bytearray(100 << 20)
 children = [os.fork() for _ in range(6)]
