@@ -11,6 +11,7 @@ from pydicom.dataelem import DataElement
 
 from fourfold.baselines.dicom_deid.identity import WORD, Identity, folded
 from fourfold.baselines.dicom_deid.profile import TABLE
+from fourfold.baselines.dicom_deid.scrubber import dates_in
 from fourfold.baselines.dicom_deid.surrogates import day_of
 
 COMMON = 3
@@ -66,6 +67,8 @@ class Known:
         values = element.value if element.VM > 1 else [element.value]
         if element.VR in ("DA", "DT"):
             self.dates[patient].update(day for value in values if (day := day_of(str(value))) is not None)
+        if element.VR in _FREE:
+            self.dates[patient].update(day for value in values for day in dates_in(str(value)))
         if element.VR == "PN":
             for value in values:
                 identity.add_name(str(value))

@@ -1,6 +1,7 @@
 """Free text without the identity in it: what is known of the patient, what has the shape of an identifier, and words
 that are no vocabulary's and look like names."""
 
+import datetime
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -57,6 +58,23 @@ _SPACES = (
 )
 
 Span = tuple[int, int, str]
+
+
+def dates_in(text: str) -> Iterator[datetime.date]:
+    """The dates that a text tells, but for those whose century it does not."""
+    for pattern in _DATES:
+        for found in pattern.finditer(text):
+            if (told := _date(found, 0)[0]) is not None:
+                yield told
+
+
+def _date(found: re.Match[str], days: int) -> tuple[datetime.date | None, bool]:
+    """The date so many days on, None where it is none; and whether its month stands where days do."""
+    day, year, month = int(found["d"]), found["y"], found["m"]
+    number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+    swapped = number > 12 >= day
+    month_and_day = (day, number) if swapped else (number, day)
+    return (moved_by(int(year), *month_and_day, days) if len(year) == 4 else None), swapped
 
 
 @dataclass(frozen=True)
@@ -122,11 +140,8 @@ class Scrubber:
 
     def _moved(self, found: re.Match[str]) -> str:
         """The date in the same spelling, so many days on; '' where it is none or its century is not told."""
-        day, year, month = found["d"], found["y"], found["m"]
-        number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
-        swapped = number > 12 >= int(day)
-        month_and_day = (int(day), number) if swapped else (number, int(day))
-        moved = len(year) == 4 and moved_by(int(year), *month_and_day, self.days)
+        day, month = found["d"], found["m"]
+        moved, swapped = _date(found, self.days)
         if not moved:
             return ""
         in_full = len(month) > 3 or (month.lower() == "may" and " " in found[0])

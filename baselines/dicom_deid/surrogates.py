@@ -34,8 +34,10 @@ class Surrogates:
 
     def settle(self, patient: str, dates: Collection[datetime.date]) -> None:
         """Choose how the patient's dates move so that none of these comes to stand where another of them stood, which
-        would tell that one; as it was, where it is settled already."""
-        apart = {(other - one).days for one in dates for other in dates}
+        would tell that one, whether a reader takes the day or the month for the first; as it was, where it is settled
+        already."""
+        read = {*dates, *(datetime.date(each.year, each.day, each.month) for each in dates if each.day <= 12)}
+        apart = {(other - one).days for one in read for other in read}
         moves = (self._move(patient, number) for number in range(TRIES))
         self._moves.setdefault(patient, next((each for each in moves if each not in apart), self._move(patient, 0)))
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourfold.baselines.dicom_deid.identity import Identity
-from fourfold.baselines.dicom_deid.scrubber import Scrubber
+from fourfold.baselines.dicom_deid.scrubber import Scrubber, dates_in
 
 PEOPLE = {
     "Nakamura^Yuki=中村^由紀=なかむら^ゆき": ("Nakamura", "Yuki", "中村", "由紀", "なかむら", "ゆき"),
@@ -107,3 +107,24 @@ def test_uids_are_replaced_and_great_ages_are_ninety():
     assert scrubber().clean("ref 1.2.840.113619.2.5.1762583153.215519 seen") == "ref 2.25.7 seen"
     assert scrubber().clean("a 97 year old") == "a 90 year old"
     assert scrubber().clean("a 57 year old") == "a 57 year old"
+
+
+@pytest.mark.parametrize(("text", "dates"), [
+    ("left mastectomy on 11.04.2024, seen 2024-05-06", {date(2024, 4, 11), date(2024, 5, 6)}),
+    ("04/31/2024", set()), ("04/30/2024", {date(2024, 4, 30)}),
+    ("12-MAR-2020 and March 3, 2021", {date(2020, 3, 12), date(2021, 3, 3)}), ("3.4.24, 120/80, 10.5 cm", set()),
+])
+def test_the_dates_that_a_text_tells(text, dates):
+    assert set(dates_in(text)) == dates
+
+
+def test_dates_are_learnt_from_headers_and_from_texts():
+    from pydicom import Dataset
+
+    from fourfold.baselines.dicom_deid.people_known import Known
+
+    dataset = Dataset()
+    dataset.PatientID, dataset.StudyDate, dataset.PatientComments = "1", "20240301", "seen on 11.04.2024"
+    known = Known()
+    known.learn([dataset])
+    assert known.dates == {"1": {date(2024, 3, 1), date(2024, 4, 11)}}

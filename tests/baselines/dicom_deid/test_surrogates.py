@@ -49,6 +49,14 @@ def test_no_date_of_a_patient_comes_to_stand_where_another_stood(patient, more):
     assert surrogates.days(patient) == settled
 
 
+def test_nor_where_one_stood_that_is_read_with_its_month_first():
+    first = Surrogates(bytes(32)).days("x")
+    day = datetime(2024, 11, 4).date()
+    surrogates = Surrogates(bytes(32))
+    surrogates.settle("x", [day - timedelta(first), datetime(2024, 4, 11).date()])
+    assert surrogates.days("x") != first
+
+
 def test_dates_that_leave_no_other_way_are_moved_all_the_same():
     surrogates = Surrogates(bytes(32))
     surrogates.settle("x", [datetime(2000, 1, 1).date() + timedelta(number) for number in range(0, 4000, 1)])
