@@ -130,6 +130,7 @@ def test_any_bytes_can_be_read(data, preamble):
     assert file.pixels[0] is None or file.pixels[0].size
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # A damaged value is quoted whole in each.
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_file_with_bytes_overwritten_can_be_read(seed):
