@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import FileDataset
 
-from fourfold.baselines.dicom_deid.blocks import HINTED, SEEN, blocks, confirmed, crowded, is_thick
+from fourfold.baselines.dicom_deid.blocks import HINTED, READ, SEEN, blocks, confirmed, crowded, is_thick
 from fourfold.baselines.dicom_deid.filling import fill
 from fourfold.baselines.dicom_deid.judging import is_word, judged, letters_in, marking_in
 from fourfold.baselines.dicom_deid.samples import Image, codes, decoded, images, lossy, store
@@ -25,7 +25,7 @@ from fourfold.baselines.dicom_deid.strokes import (
     standing_out,
 )
 from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain, levelled, smoothed
-from fourfold.baselines.dicom_deid.unseen import HALO, around_box, around_line, beside, is_hidden, vanishing, wider
+from fourfold.baselines.dicom_deid.unseen import HALO, MARGIN, around_box, around_line, beside, is_hidden, vanishing, wider
 
 Codes = npt.NDArray[np.int64]
 
@@ -46,12 +46,29 @@ def redact(dataset: FileDataset, reader: Reader, scrubber: Scrubber) -> bool:
     ]
     if len(shown) > 1:  # What stands still is seen in their mean, where the grain of each frame hides it.
         found.append(identities(shown.mean(axis=0).astype(np.uint8), None, reader, scrubber))
+    if len(shown) > 2:
+        found.append((passing := on_some(shown, reader), passing))
     gone, faint = (np.logical_or.reduce(each) for each in zip(*found, strict=True))
     if gone.any():
         for frame in samples:  # What is seen on one frame stands on others too, and may be lost in their noise.
             fill(frame, gone, faint)
         store(dataset, samples)
     return bool(gone.any())
+
+
+def on_some(frames: Image, reader: Reader) -> Bools:
+    """(rows, columns) bool: the rectangles of text that can be read in what frames (number, rows, columns, 3) differ by
+    from their median, as text does that stands on a few of them alone."""
+    changes = np.abs(frames - np.median(frames, axis=0)).max(axis=0)
+    shown = np.asarray(changes * (255 / max(float(changes.max()), 1.0)), np.uint8)
+    look = reader.upright(shown)
+    nothing = np.zeros(look.shape, bool)
+    boxes, _ = _texts(look > HINTED, look, nothing)
+    read = [box for box in boxes if letters_in(box, [shown], reader) >= READ]
+    gone = blocks(read, look.shape, False)
+    for top, left, bottom, right in read:
+        gone[max(top - MARGIN, 0) : bottom + MARGIN, max(left - MARGIN, 0) : right + MARGIN] = True
+    return gone
 
 
 def identities(

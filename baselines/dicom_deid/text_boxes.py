@@ -43,19 +43,20 @@ class Reader:
         and last one of speckle or grain without this.
         """
         pale = np.repeat(image.min(axis=2, keepdims=True), 3, axis=2)
-        looks = [self._upright(image, most, LARGE), self._turned(image, most), self._upright(levelled(pale), most)]
+        looks = [self.upright(image, most, LARGE), self._turned(image, most), self.upright(levelled(pale), most)]
         if np.ptp(image, axis=2).any():
-            looks.append(np.maximum(self._upright(pale, most, LARGE), self._upright(pale, most)))
+            looks.append(np.maximum(self.upright(pale, most, LARGE), self.upright(pale, most)))
         if grain(image) > GRAINY:
             smooth = levelled(smoothed(image))
-            upright = np.maximum(self._upright(smooth, most, LARGE), self._upright(smooth, most))
+            upright = np.maximum(self.upright(smooth, most, LARGE), self.upright(smooth, most))
             looks.append(np.maximum(upright, self._turned(smooth, most)))
         return looks
 
     def _turned(self, image: Image, most: float) -> Probability:
-        return np.rot90(self._upright(np.ascontiguousarray(np.rot90(image, -1)), most))
+        return np.rot90(self.upright(np.ascontiguousarray(np.rot90(image, -1)), most))
 
-    def _upright(self, image: Image, most: float, pixels: int = LARGER) -> Probability:
+    def upright(self, image: Image, most: float = 6, pixels: int = LARGER) -> Probability:
+        """One look of the detector, at an image as it is, brought to so many ``pixels``, as ``looks`` has several."""
         import cv2
 
         rows, columns = image.shape[:2]
