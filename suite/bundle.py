@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, make_folder, sync_folder, temporary_beside
 from fourfold.suite.cellfile import IDENTITY, SCHEMA, ForeignError, align
+from fourfold.suite.rowcounts import check_rows
 
 _REST = ["family", "metric", "group", "method", "parameters", "seed", "cell"]
 _SORTED_BY = ["task", "dataset", *_REST]
@@ -83,6 +84,7 @@ def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] 
 def read_file(path: Path, **options: Any) -> pa.Table:
     """Read a Parquet file, every page held against its checksum. Raises ForeignError, FileNotFoundError."""
     with _sound(path):
+        check_rows(pq.read_metadata(path), path.stat().st_size)
         table = pq.read_table(path, page_checksum_verification=True, **options)
         table.validate(full=True)
         return table

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError
+from fourfold.suite.rowcounts import check_rows
 
 VERSION = 2
 """Rises when a column is added. Columns are only ever added, and are null in files that are older than they."""
@@ -102,6 +103,7 @@ def decode(data: bytes, cell: str, columns: Sequence[str] | None = None) -> tupl
         provenance, claimed = _claim(file.metadata)
         if claimed != cell:
             raise ForeignError(f"its content is cell {claimed[:12]}, not the one its name says")
+        check_rows(file.metadata, len(data))
         if file.metadata.num_rows > MOST:  # Of its columns nothing is asked: pyarrow ends the process where one is odd.
             raise ForeignError(f"it has {file.metadata.num_rows:,} rows, where a cell has {MOST:,} at most")
         names = file.schema_arrow.names

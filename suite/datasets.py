@@ -157,7 +157,11 @@ def content_digest(path: Path) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(path).read()
+    from fourfold.suite.rowcounts import check_rows
+
+    file = pq.ParquetFile(path)
+    check_rows(file.metadata, path.stat().st_size)
+    table = file.read()
     digest = hashlib.sha256()
     for name in sorted(table.column_names):
         column = table.column(name)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from fourfold.suite.atomic import StoreError, explained, is_temporary, make_folder, move_once
 from fourfold.suite.cellfile import ForeignError, ends_whole
+from fourfold.suite.rowcounts import check_rows
 
 _CELL = re.compile(r"[0-9a-f]{16,128}")
 T = TypeVar("T")
@@ -110,6 +111,7 @@ def members(folder: Path) -> Mapping[str, str]:
     """The cells in a compacted folder, with their status. Remembered: the folder is named by its content."""
     # Not read_table: that would first load all of pyarrow.dataset.
     with pq.ParquetFile(folder / "cells.parquet", page_checksum_verification=True) as file:
+        check_rows(file.metadata, (folder / "cells.parquet").stat().st_size)
         table = file.read(columns=["cell", "status"])
     table.validate(full=True)
     if table.column_names != ["cell", "status"] or any(column.type != pa.string() or column.null_count

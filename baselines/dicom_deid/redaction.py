@@ -25,7 +25,16 @@ from fourfold.baselines.dicom_deid.strokes import (
     standing_out,
 )
 from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain, levelled, smoothed
-from fourfold.baselines.dicom_deid.unseen import HALO, MARGIN, around_box, around_line, beside, is_hidden, vanishing, wider
+from fourfold.baselines.dicom_deid.unseen import (
+    HALO,
+    MARGIN,
+    around_box,
+    around_line,
+    beside,
+    is_hidden,
+    vanishing,
+    wider,
+)
 
 Codes = npt.NDArray[np.int64]
 

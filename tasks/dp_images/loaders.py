@@ -173,7 +173,11 @@ def read_jpeg(path: Path, n: int) -> Part:
     import pyarrow.parquet as pq
     from PIL import Image
 
-    table = pq.ParquetFile(path).read(columns=["label", "jpeg"])
+    from fourfold.suite.rowcounts import check_rows
+
+    file = pq.ParquetFile(path)
+    check_rows(file.metadata, path.stat().st_size)
+    table = file.read(columns=["label", "jpeg"])
     if missing := {"label", "jpeg"} - set(table.column_names):
         raise ValueError(f"it has no column {' and no '.join(sorted(missing))}")
     if table.num_rows != n:

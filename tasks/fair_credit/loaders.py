@@ -215,8 +215,12 @@ def _parquet(path: Path) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from fourfold.suite.rowcounts import check_rows
+
     try:
-        table = pq.ParquetFile(path).read()
+        file = pq.ParquetFile(path)
+        check_rows(file.metadata, path.stat().st_size)
+        table = file.read()
         table.validate(full=True)
         return _Columns({
             name: column.to_numpy() if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)

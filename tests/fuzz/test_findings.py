@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import dataset_seeds
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 import seeds
 from targets import TARGETS
 
-from fourfold.suite import cellfile
+from fourfold.suite import bundle, cellfile
 
 
 def _archive(name: str = "method.py", **manifest: str) -> bytes:
@@ -122,6 +123,42 @@ def test_more_rows_than_a_cell_has_are_none(monkeypatch: pytest.MonkeyPatch) -> 
     data = cellfile.encode(cellfile.tabulate(seeds.CELL, seeds._rows(seeds.CELL) * 3), {})
     with pytest.raises(cellfile.ForeignError, match="9 rows, where a cell has 8 at most"):
         cellfile.decode(data, seeds.CELL)
+
+
+def _varint(number: int) -> bytes:
+    """An i64, as Thrift's compact protocol writes it."""
+    left, found = number << 1 ^ number >> 63, bytearray()
+    while left > 127:
+        found.append(left & 127 | 128)
+        left >>= 7
+    return bytes([*found, left])
+
+
+def _claiming(data: bytes, rows: int) -> bytes:
+    """A Parquet file of one group, whose footer says of the group alone that it has so many rows."""
+    metadata = pq.read_metadata(io.BytesIO(data))
+    group, footer = metadata.row_group(0), len(data) - 8 - metadata.serialized_size
+    said = b"\x16" + _varint(group.total_byte_size) + b"\x16"
+    assert data.count(said + _varint(group.num_rows), footer) == 1
+    forged = data[footer:-8].replace(said + _varint(group.num_rows), said + _varint(rows))
+    return data[:footer] + forged + len(forged).to_bytes(4, "little") + data[-4:]
+
+
+@pytest.mark.parametrize("rows", [1 << 36, -1])
+def test_no_room_is_made_for_rows_that_a_group_alone_claims(rows: int, tmp_path: Path) -> None:
+    with pytest.raises(cellfile.ForeignError, match=r"its groups have -?[0-9,]+ rows, and it [0-9]"):
+        cellfile.decode(_claiming(seeds.cells()[3], rows), seeds.CELL)
+    path = tmp_path / "cells.parquet"
+    path.write_bytes(_claiming(seeds.parquet({"cell": [seeds.CELL]}), rows))
+    with pytest.raises(cellfile.ForeignError, match=r"cells\.parquet .*its groups have"):
+        bundle.read_file(path)
+
+
+def test_no_room_is_made_for_rows_that_are_more_than_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "cells.parquet"
+    pq.write_table(pa.table({"cell": pa.array([""]).take(pa.array([0] * 10**6))}), path)
+    with pytest.raises(cellfile.ForeignError, match="it claims 1,000,000 rows in"):
+        bundle.read_file(path)
 
 
 def test_a_new_column_of_any_kind_is_kept() -> None:
