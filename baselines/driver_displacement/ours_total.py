@@ -29,12 +29,11 @@ def grown(still: Floats, total: Floats, season: int, levels: Floats) -> Floats:
 
 
 def growth(total: Floats, season: int, horizon: int, levels: Floats) -> Floats:
-    """Quantiles (horizon, q) of the logarithm of a total (T,) over its last value; their median is its usual season.
+    """Quantiles (horizon, q) of the logarithm of a total (T,) over its last value: a random walk with drift, and season.
 
     What strikes a kind strikes all its series, so periods count and not series: Student's t with n - 1 degrees of
-    freedom, for n changes with mean m and variance s^2. A random walk with a drift has, about its last value, a mean
-    square of h s^2 + h^2 (m^2 + s^2 / n) after h periods: that of its forecast errors (Hyndman and Athanasopoulos 2021,
-    section 5.5) and of the drift, which so short a past tells to be there but not whether it will last.
+    freedom, for n changes with mean m and variance s^2, of which the sum over h periods has a mean of h m and a
+    variance of h s^2 + h^2 s^2 / n (Hyndman and Athanasopoulos 2021, section 5.5).
     """
     log, usual = np.log(total), np.zeros(horizon)
     change = np.diff(log)
@@ -44,7 +43,6 @@ def growth(total: Floats, season: int, horizon: int, levels: Floats) -> Floats:
     n, ahead = len(change), np.arange(1, horizon + 1)
     if n < 2:
         return np.repeat(usual[:, None], len(levels), axis=1)
-    mean, variance = change.mean(), change.var(ddof=1)
-    spread = np.sqrt(ahead * variance + ahead**2 * (mean**2 + variance / n))
-    quantiles: Floats = usual[:, None] + spread[:, None] * stdtrit(n - 1, levels)
+    spread = np.sqrt((ahead + ahead**2 / n) * change.var(ddof=1))
+    quantiles: Floats = (usual + ahead * change.mean())[:, None] + spread[:, None] * stdtrit(n - 1, levels)
     return quantiles

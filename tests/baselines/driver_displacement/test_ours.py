@@ -56,7 +56,7 @@ def test_head_counts_follow_trend_and_season():
 
 def test_noise_is_smoothed_out_of_shares_and_not_out_of_their_total():
     rng = np.random.default_rng(1)
-    total = np.array([1.0, 1.2, 0.9, 1.1, 1.4, 1.2, 1.5, 1.3, 1.7, 1.7, 1.7, 1.7])
+    total = np.array([1.0, 1.2, 0.9, 1.1, 1.4, 1.2, 0.9, 1.3, 1.0, 1.0, 1.0, 1.0])
     truth = rng.uniform(200, 5000, 60)[:, None] * total
     noise = 0.1 * truth
     seen = np.maximum(truth + rng.normal(size=truth.shape) * noise, 1)[:, :9]

@@ -15,13 +15,12 @@ def test_totals_are_of_a_kind_and_one_for_series_of_none():
     assert totals(level, np.array(["bus", "bus", ""])).tolist() == [[4.0, 2.0], [4.0, 2.0], [1.0, 1.0]]
 
 
-def test_growth_is_as_wide_as_few_changes_and_a_drift_in_doubt_make_it():
+def test_growth_is_a_random_walks_with_a_drift_and_as_wide_as_few_changes_make_it():
     around = growth(np.exp([0.0, 0.1, 0.0, 0.1, 0.0]), 1, 2, LEVELS)  # s^2 = 0.04 / 3, and no drift
     assert around[:, HIGH] == pytest.approx(1.6377 * np.array([np.sqrt(0.05 / 3), 0.2]), rel=1e-4)  # t of 3 at 0.9
     assert around[:, LOW] == pytest.approx(-around[:, HIGH])
-    along = growth(np.exp([0.0, 0.1, 0.2, 0.3, 0.4]), 1, 2, LEVELS)  # all drift: as far again, and nowhere surely
-    assert along[:, HIGH] == pytest.approx(1.6377 * np.array([0.1, 0.2]), rel=1e-4)
-    assert along[:, MEDIAN] == pytest.approx(0)
+    along = growth(np.exp([0.0, 0.3, 0.4, 0.7, 0.8]), 1, 2, LEVELS)  # the same about a drift of 0.2
+    assert along == pytest.approx(around + np.array([[0.2], [0.4]]))
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.02, 0.04])
@@ -37,7 +36,7 @@ def test_growth_covers_what_it_says_of_short_random_walks_with_or_without_a_drif
 def test_growth_follows_the_usual_season():
     total = 1000 * np.exp(np.tile([0.0, 0.1, 0.0, -0.1], 12))
     made, blind = (growth(total, season, 4, LEVELS) for season in (4, 1))  # from the last quarter of a year
-    assert made[:, MEDIAN] == pytest.approx([0.1, 0.2, 0.1, 0.0], rel=0.2, abs=1e-9)
+    assert made[:, MEDIAN] == pytest.approx([0.1, 0.2, 0.1, 0.0], rel=0.2, abs=2e-3)
     assert (np.ptp(made, axis=1) < 0.3 * np.ptp(blind, axis=1)).all()
 
 
