@@ -20,9 +20,9 @@ class Ours(Method):
     """Regressions pooled over series on trend, season and the pace of adoption, with conformalized widths.
 
     Head-counts are a share of the total of their kind: shares are smoothed, with known sampling errors as part of the
-    width, and the total goes on as it did, a random walk with drift. Those with few of their kind are forecast by reconciled ETS
-    and Naive too, each by its past loss. Jobs lost follow earlier states, at the pace that adoption shows since the
-    last label.
+    width, and the total goes on as it did, a random walk with drift. Those with few of their kind are forecast by
+    reconciled ETS and Naive too, each by its past loss. Jobs lost follow earlier states, at the pace that adoption
+    shows since the last label.
     """
 
     task = "driver-displacement"

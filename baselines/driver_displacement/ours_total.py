@@ -29,7 +29,7 @@ def grown(still: Floats, total: Floats, season: int, levels: Floats) -> Floats:
 
 
 def growth(total: Floats, season: int, horizon: int, levels: Floats) -> Floats:
-    """Quantiles (horizon, q) of the logarithm of a total (T,) over its last value: a random walk with drift, and season.
+    """Quantiles (horizon, q) of the logarithm of a total (T,) over its last value, as it drifts and by season.
 
     What strikes a kind strikes all its series, so periods count and not series: Student's t with n - 1 degrees of
     freedom, for n changes with mean m and variance s^2, of which the sum over h periods has a mean of h m and a
