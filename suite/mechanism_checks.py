@@ -92,6 +92,7 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
             and len(notes.chain) == len(facts) <= len(notes.kept)
             and notes.scores.shape == (canaries,)
             and notes.counts.ndim == 1
+            and (notes.summed >= 0).all()
             and len(notes.drawn) == len(notes.rates)
             and all(np.isfinite(each).all() for each in (*notes.sums, *notes.kept, notes.scores, facts))
         )
@@ -125,10 +126,15 @@ def rehearsal(notes: Notes, members: npt.NDArray[np.int64] = _NONE) -> Rehearsal
 
 
 def garbled(train: Any, witness: int) -> Any:
-    """The training records with one of them made into something else entirely, of the same shape, type and range."""
+    """The training records with one of them made into something else entirely, of the same shape, type and range.
+
+    Raises ValueError where there is no such record: it is the notes that name it.
+    """
     changed = {}
     for name in train.private:
         column = np.array(getattr(train, name))
+        if witness >= len(column):
+            raise ValueError(f"the curator's notes name record {witness:,} of {len(column):,}")
         row = column[witness]
         if column.ndim == 1:  # A label: one that another record has.
             others = column[column != row]

@@ -232,7 +232,7 @@ def _walk(dataset: Any, before: str, depth: int) -> "Iterator[tuple[str, DataEle
         except Exception:  # A value that its VR does not allow: the search of the file's bytes sees it all the same.
             continue
         if _creates(tag):
-            creators[tag >> 16 << 8 | tag & 0xFF] = str(element.value or "")
+            creators[tag >> 16 << 8 | tag & 0xFF] = "" if element.VR == "SQ" else str(element.value or "")
         place = before + spelled(tag, creators)
         yield place, element
         if element.VR == "SQ" and depth < DEEPEST:

@@ -50,6 +50,16 @@ def _cut_runs() -> bytes:
     return data[:at] + data[at + 1 :]
 
 
+def _owned_by_a_sequence() -> bytes:
+    """A private creator that is a sequence, whose item has an element of a VR that there is none of."""
+    element = b"\x28\x00\x14\x21CO\x02\x00ab"
+    item = b"\xfe\xff\x00\xe0" + len(element).to_bytes(4, "little") + element
+    sequence = b"\x09\x00\x10\x00SQ\x00\x00" + len(item).to_bytes(4, "little") + item
+    data = seeds.dicoms()[0]
+    start = 132 + 12 + int.from_bytes(data[140:144], "little")
+    return data[:start] + sequence + data[start:]
+
+
 def _noted(**changes: object) -> bytes:
     return json.dumps(json.loads(seeds.notes()[0]) | changes).encode()
 
@@ -82,6 +92,7 @@ FOUND = {
     "a setting that is no UTF-8": ("settings", b"dataset = '\xff'"),
     "no dataset in a cell": ("results", _without_a_dataset()),
     "releases of negative length": ("evidence", _noted(lengths=[-2, 2, 6])),
+    "a witness before the first record": ("evidence", _noted(summed=[-4, 2])),
     "a ledger of texts": ("evidence", _noted(ledger='[["gaussian", "2", 0.3, "3", "poisson"]]')),
     "a ledger of lists": ("evidence", _noted(ledger='[["gaussian", 2, 0.3, 3, "poisson", ["record"]]]')),
     "a ledger in a ledger in a ledger": ("evidence", _noted(ledger="[" * 10**5)),
@@ -92,6 +103,7 @@ FOUND = {
     "a footer that is a text": ("results", _told('"cell"')),
     "a cell that is there twice": ("compacted", _listing_twice()),
     "a list of nothing": ("compacted", b"c" + seeds.parquet({"cell": [1, 2]})),
+    "a private creator that is a sequence": ("dicom", _owned_by_a_sequence()),
     "runs that end too early": ("dicom", _cut_runs()),
     "four gigabytes in four megabytes": ("digits", gzip.compress(bytes(1 << 26), 1) * 64),
     "a number of people that is none": ("areas", dataset_seeds.areas()[0].replace(b",1007,", b",1O07,")),

@@ -242,10 +242,16 @@ def test_a_garbled_record_is_another_of_the_same_type_and_no_other_changes():
     assert np.flatnonzero(changed.labels != train.labels).tolist() == [9]
 
 
+def test_a_record_that_is_none_is_not_garbled():
+    with pytest.raises(ValueError, match=r"name record 1,000,000 of "):
+        garbled(training(), 10**6)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("lengths", np.array([10**6])), ("facts", np.zeros((3, 4))), ("scores", np.zeros(3)), ("ledger", "[[1]]"),
-     ("ledger", "nonsense"), ("sums", np.array([np.nan], np.float32)), ("summed", None), ("chain", None)],
+     ("ledger", "nonsense"), ("sums", np.array([np.nan], np.float32)), ("summed", None), ("summed", np.array([-4, 2])),
+     ("chain", None)],
     ids=str,
 )
 def test_forged_notes_are_refused(field, value):
