@@ -14,6 +14,8 @@ REACH, IN_GRAIN, ALONE = (1.2, 1.2), (2.5, 8.0), (6.0, 2.5)
 seen well; where grain hides them; and where it hides all but one row."""
 SMALL, TALL = 8, 0.04
 """What a line is tall, at least in pixels and at most as a share of the image's shorter side, for these reaches."""
+NEAR = (8.0, 16.0)
+"""Heights of a line around a block, across its lines and along them, in which a closer look may show others of it."""
 SEEN, HINTED = 0.3, 0.1
 """The detector's probability that text stands at a pixel, and the one that tells how far it may reach."""
 LOOKS, READ = 2, 2.5
@@ -74,6 +76,20 @@ def blocks(lines: Sequence[Box], shape: tuple[int, ...], grainy: bool) -> Bools:
         across, along = (round(tall * reach) for reach in (ALONE if lone else IN_GRAIN if grainy else REACH))
         down, over = (along, across) if turned else (across, along)
         found[max(top - down, 0) : bottom + down, max(left - over, 0) : right + over] = True
+    return found
+
+
+def surroundings(lines: Sequence[Box], shape: tuple[int, ...]) -> list[tuple[Box, bool]]:
+    """Where else there may be lines of each block, and whether they are turned."""
+    found = []
+    for block in _blocks(lines):
+        turned, tall = _is_turned(block[0]), max(SMALL, float(np.median([_tall(box) for box in block])))
+        across, along = (round(tall * reach) for reach in NEAR)
+        down, over = (along, across) if turned else (across, along)
+        tops, lefts, bottoms, rights = zip(*block, strict=True)
+        here = (max(min(tops) - down, 0), max(min(lefts) - over, 0),
+                min(max(bottoms) + down, shape[0]), min(max(rights) + over, shape[1]))
+        found.append((here, turned))
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import FileDataset
 
-from fourfold.baselines.dicom_deid.blocks import HINTED, READ, SEEN, blocks, confirmed, crowded, is_thick
+from fourfold.baselines.dicom_deid.blocks import HINTED, READ, SEEN, blocks, confirmed, crowded, is_thick, surroundings
 from fourfold.baselines.dicom_deid.filling import fill
 from fourfold.baselines.dicom_deid.judging import is_word, judged, letters_in, marking_in
 from fourfold.baselines.dicom_deid.samples import Image, codes, decoded, images, lossy, store
@@ -98,6 +98,8 @@ def identities(
     ways = [image, levelled(image), levelled(smoothed(image))]
     weak = confirmed(weak, looks, lambda box: letters_in(box, ways, reader))
     bad = [line for line in bad if line.value is not None or line.box in weak]
+    closer = reader.closer(image, surroundings(weak, grey.shape))
+    weak += [box for box in unexplained([closer], found) if not marking_in(box, image, reader, scrubber)]
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
     gone |= wider(signs(bad, coded, grey, spared), HALO)
     for line in bad:

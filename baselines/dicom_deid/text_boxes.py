@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.baselines.dicom_deid.samples import Image
+from fourfold.baselines.dicom_deid.strokes import Box
 
 Quad = npt.NDArray[np.float32]
 """The corners of a text, (4, 2) as (column, row), clockwise from where it begins."""
@@ -17,9 +18,9 @@ AROUND, WIDER = 21, 61
 """Pixels of the windows whose median is taken off an image that is levelled, and by whose noise it is divided."""
 LEVELS, LEAST, MOST = 25, 2, 60
 """Grey levels that a levelled image has for its noise, and what this is at least and at most taken for."""
-LARGE, LARGER, STEP = 300_000, 500_000, 32
-"""Pixels to which an image is brought for the detector, and for it to see what is small and faint; by what its sides
-must be divisible."""
+LARGE, LARGER, LARGEST, STEP = 300_000, 500_000, 1_500_000, 32
+"""Pixels to which an image is brought for the detector, for it to see what is small and faint, and to which a part of
+one is where it looks closer; by what the sides must be divisible."""
 GRAINY, DARK = 7.5, 16
 """Grey levels, of 255: by which half of the pixels differ from the median of their neighbours where there is speckle or
 grain; and up to which they are taken for black."""
@@ -52,8 +53,20 @@ class Reader:
             looks.append(np.maximum(upright, self._turned(smooth, most)))
         return looks
 
-    def _turned(self, image: Image, most: float) -> Probability:
-        return np.rot90(self.upright(np.ascontiguousarray(np.rot90(image, -1)), most))
+    def closer(self, image: Image, places: Sequence[tuple[Box, bool]], most: float = 6) -> Probability:
+        """``looks``, at places of an image alone, upright or turned, which the detector then sees larger; 0 elsewhere.
+
+        What is faint it sees at four to six times its size, to which no whole image can be brought in time.
+        """
+        seen = np.zeros(image.shape[:2], np.float32)
+        for (top, left, bottom, right), turned in places:
+            here = np.s_[top:bottom, left:right]
+            look = self._turned if turned else self.upright
+            seen[here] = np.maximum(seen[here], look(np.ascontiguousarray(image[here]), most, LARGEST))
+        return seen
+
+    def _turned(self, image: Image, most: float, pixels: int = LARGER) -> Probability:
+        return np.rot90(self.upright(np.ascontiguousarray(np.rot90(image, -1)), most, pixels))
 
     def upright(self, image: Image, most: float = 6, pixels: int = LARGER) -> Probability:
         """One look of the detector, at an image as it is, brought to so many ``pixels``, as ``looks`` has several."""

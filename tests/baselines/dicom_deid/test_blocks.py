@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourfold.baselines.dicom_deid.blocks import blocks, confirmed, crowded
+from fourfold.baselines.dicom_deid.blocks import blocks, confirmed, crowded, surroundings
 
 SHAPE = (400, 400)
 LINES = [(100, 100, 110, 200), (124, 100, 134, 160)]
@@ -86,3 +86,11 @@ def test_where_text_is_seen_all_over_a_rectangle_goes_and_lines_of_any_length_do
     assert gone[100:180, 100:220].all()
     assert gone.sum() == 80 * 120
     assert not crowded(look(area, probability=0.2)).any()
+
+
+def test_a_closer_look_goes_to_where_other_lines_of_a_block_may_be_and_no_further_than_the_image():
+    assert surroundings(LINES, SHAPE) == [((20, 0, 214, 360), False)]
+    assert surroundings(turned(LINES), SHAPE) == [((0, 20, 360, 214), True)]
+    assert surroundings([], SHAPE) == []
+    apart = [*LINES, (380, 300, 390, 390)]
+    assert sorted(surroundings(apart, SHAPE)) == [((20, 0, 214, 360), False), ((300, 140, 400, 400), False)]

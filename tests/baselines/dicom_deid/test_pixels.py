@@ -177,3 +177,23 @@ def test_a_scale_is_one_and_a_word_that_hangs_from_a_line_is_none():
         word[2 : 2 + deep, at : at + 2] = True
     assert strokes.is_ruler(strokes.Line((0, 0, 60, 7), scale, turned=False, glyphs=0))
     assert not strokes.is_ruler(strokes.Line((0, 0, 10, 40), word, turned=False, glyphs=5))
+
+
+def test_text_on_one_frame_is_read_in_what_this_differs_by_from_the_others(reader):
+    still = np.random.default_rng(1).integers(20, 180, SHAPE)
+    still[np.random.default_rng(2).permutation(SHAPE[0])[:60]] = 200  # What stands still on all frames hides it.
+    frames, who = np.repeat(still[None].astype(np.uint8), 5, axis=0), ink("MENDEZ IRA", (20, 40))
+    frames[3][who] += 40
+    shown = np.repeat(frames[..., None], 3, axis=3)
+    assert redaction.on_some(shown, reader)[who].mean() > 0.95
+    assert not redaction.on_some(shown[:3], reader).any()
+
+
+def test_a_closer_look_sees_what_is_too_small_for_a_look_at_the_whole(reader):
+    image = np.full((1600, 1600, 3), 60, np.uint8)
+    image[800:815, 800:900][ink("MENDEZ IRA", (0, 0))[:15, :100]] = 110
+    image = cv2.resize(image, (900, 900), interpolation=cv2.INTER_AREA)
+    here = np.s_[450:459, 450:506]
+    seen = reader.closer(image, [((380, 320, 530, 640), False)])
+    assert max(look[here].max() for look in reader.looks(image)) < 0.3 < seen[here].max()
+    assert not seen[:380].any()
