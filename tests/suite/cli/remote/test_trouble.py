@@ -1,5 +1,6 @@
 """A server that goes, a campaign that is killed in an upload, an object that is damaged: no result is lost."""
 
+import contextlib
 import itertools
 import json
 import re
@@ -50,7 +51,10 @@ class Passing(socketserver.BaseRequestHandler):
     server: Gate
 
     def handle(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.server.behind)) as behind:
+        with (
+            contextlib.suppress(ConnectionError),  # Who was killed says no goodbye.
+            socket.create_connection(("127.0.0.1", self.server.behind)) as behind,
+        ):
             other = {self.request: behind, behind: self.request}
             while not self.server.closed.is_set():
                 for each in select.select([*other], [], [], 0.02)[0]:
