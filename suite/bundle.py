@@ -5,14 +5,13 @@ It is named by the digest of the two, built beside its place, synced, read back,
 
 import contextlib
 import errno
-import functools
 import hashlib
-import operator
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,14 +48,13 @@ class Cells:
 
 def rows_of(folder: Path, cell: str) -> pa.Table:
     """The rows of one cell. Raises ForeignError, FileNotFoundError."""
-    where = entry(folder, cell, ["task", "dataset"])
-    terms = [pc.field(name) == value for name, value in {**where, "cell": cell}.items()]
-    return align(read_file(folder / "rows.parquet", filters=functools.reduce(operator.and_, terms)))
+    where = entry(folder, cell, ["task", "dataset"]) | {"cell": cell}
+    return align(read_file(folder / "rows.parquet", where={name: pa.array([each]) for name, each in where.items()}))
 
 
 def entry(folder: Path, cell: str, columns: list[str]) -> dict[str, str]:
     """What the manifest says of one cell. Raises ForeignError, FileNotFoundError."""
-    found = read_file(folder / "cells.parquet", columns=columns, filters=pc.field("cell") == cell).to_pylist()
+    found = read_file(folder / "cells.parquet", columns, {"cell": pa.array([cell])}).to_pylist()
     if len(found) != 1 or not all(isinstance(found[0].get(name), str) for name in columns):
         raise ForeignError(f"cells.parquet does not say once what cell {cell[:12]} is")
     return dict(found[0])
@@ -66,7 +64,7 @@ def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] 
     """Read a compacted folder whole, or only some of its cells. Raises ForeignError, FileNotFoundError."""
     path = folder / "rows.parquet"
     text = [column.name for column in read_schema(path) if column.type == pa.string()]
-    rows = read_file(path, read_dictionary=text)
+    rows = read_file(path, dictionaries=text)
     with _sound(folder / "cells.parquet"):
         manifest = read_file(folder / "cells.parquet").select(MANIFEST.names).cast(MANIFEST)
     if missing := [name for name in IDENTITY if name not in rows.column_names]:
@@ -81,13 +79,57 @@ def load(folder: Path, *, only: Iterable[str] | None = None, but: Iterable[str] 
     return Cells(rows, manifest)
 
 
-def read_file(path: Path, **options: Any) -> pa.Table:
-    """Read a Parquet file, every page held against its checksum. Raises ForeignError, FileNotFoundError."""
-    with _sound(path):
-        check_rows(pq.read_metadata(path), path.stat().st_size)
-        table = pq.read_table(path, page_checksum_verification=True, **options)
+def read_file(
+    path: Path, columns: Sequence[str] | None = None, where: Mapping[str, pa.Array] = MappingProxyType({}),
+    but: Mapping[str, pa.Array] = MappingProxyType({}), dictionaries: Sequence[str] = (),
+) -> pa.Table:
+    """Read a Parquet file, every page that is read held against its checksum. Raises ForeignError, FileNotFoundError.
+
+    where, but: only rows whose values in these columns are among, or are not among, the given.
+    dictionaries: columns of text to be read as dictionaries.
+    """
+    with _sound(path), _opened(path, dictionaries) as file:
+        if missing := {*where, *but, *(columns or ())} - set(file.schema_arrow.names):
+            raise pa.ArrowInvalid(f"it has no column {min(missing)!r}")
+        terms = [(name, values, kept) for each, kept in ((where, True), (but, False)) for name, values in each.items()]
+        groups, rows = _asked(path, file.metadata, terms)
+        table = file.read_row_groups(groups.tolist(), columns)
+        table = table.filter(pa.array(rows)) if terms else table
         table.validate(full=True)
         return table
+
+
+def _opened(path: Path, dictionaries: Sequence[str]) -> pq.ParquetFile:
+    file = pq.ParquetFile(path, read_dictionary=list(dictionaries), page_checksum_verification=True)
+    check_rows(file.metadata, path.stat().st_size)
+    return file
+
+
+def _asked(
+    path: Path, metadata: pq.FileMetaData, terms: Iterable[tuple[str, pa.Array, bool]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The row groups that hold a row which fits all terms, and which of their rows do.
+
+    It reads the values: a footer tells the least and the greatest of each group, which is its writer's word alone, and
+    Arrow, asked to go by it, may loop without end, or end the process, where it was forged.
+    """
+    groups = np.arange(metadata.num_row_groups)
+    sizes = np.array([metadata.row_group(number).num_rows for number in groups.tolist()], int)
+    rows = np.ones(sizes.sum(), bool)
+    for name, values, kept in terms:
+        with _opened(path, [name]) as file:
+            column = file.read_row_groups(groups.tolist(), [name])[name]
+        rows &= np.concatenate([_among(chunk, values) == kept for chunk in column.chunks] or [rows])
+        some = np.bincount(np.repeat(np.arange(len(groups)), sizes[groups]), rows, len(groups)) > 0
+        rows, groups = rows[np.repeat(some, sizes[groups])], groups[some]
+    return groups, rows
+
+
+def _among(chunk: pa.Array, values: pa.Array) -> npt.NDArray[np.bool_]:
+    found = pc.is_in(chunk.dictionary, values).take(chunk.indices) if pa.types.is_dictionary(chunk.type) else (
+        pc.is_in(chunk, values))
+    among: npt.NDArray[np.bool_] = found.fill_null(False).to_numpy(zero_copy_only=False)
+    return among
 
 
 def read_schema(path: Path) -> pa.Schema:

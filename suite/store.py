@@ -3,10 +3,8 @@
 import bisect
 import contextlib
 import difflib
-import functools
-import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,17 +247,14 @@ def _misfits(listing: Listing, tables: Mapping[Path, pa.Table]) -> list[Skipped]
 
 
 def _read_compacted(
-    folder: Path, columns: Sequence[str] | None, where: Mapping[str, pa.Array], but: Iterable[str]
+    folder: Path, columns: Sequence[str] | None, where: Mapping[str, pa.Array], but: Collection[str]
 ) -> pa.Table:
     names = read_schema(folder / "rows.parquet").names
     if not set(where) <= set(names):
         return SCHEMA.empty_table()
-    terms = [pc.field(name).isin(values) for name, values in where.items()]
-    if but := sorted(but):
-        terms.append(~pc.field("cell").isin(but))
-    condition = functools.reduce(operator.and_, terms) if terms else None
     wanted = None if columns is None else [name for name in columns if name in names]
-    return align(read_file(folder / "rows.parquet", columns=wanted, filters=condition))
+    without = {"cell": pa.array(sorted(but), pa.string())} if but else {}
+    return align(read_file(folder / "rows.parquet", wanted, where, without))
 
 
 def _read_loose(
