@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -171,6 +173,33 @@ def test_no_room_is_made_for_rows_that_are_more_than_the_bytes(tmp_path: Path) -
     pq.write_table(pa.table({"cell": pa.array([""]).take(pa.array([0] * 10**6))}), path)
     with pytest.raises(cellfile.ForeignError, match="it claims 1,000,000 rows in"):
         bundle.read_file(path)
+
+
+def _with_footer(path: Path, old: bytes, new: bytes) -> None:
+    """Change what the footer of a Parquet file says."""
+    data = path.read_bytes()
+    start = len(data) - 8 - pq.read_metadata(path).serialized_size
+    assert old in data[start:]
+    path.write_bytes(data[:start] + data[start:].replace(old, new))
+
+
+def test_no_footer_hides_the_rows_that_are_asked_for(tmp_path: Path) -> None:
+    path, cell = tmp_path / "cells.parquet", pa.array(["b" * 64])
+    pq.write_table(pa.table({"cell": cell}), path)
+    _with_footer(path, b"b" * 64, b"a" * 64)  # The least and the greatest of the column.
+    assert bundle.read_file(path, where={"cell": cell}).num_rows == 1
+    assert bundle.read_file(path, but={"cell": cell}).num_rows == 0
+
+
+def test_no_column_of_a_forged_type_is_looked_at_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "cells.parquet"
+    pq.write_table(pa.table({"cell": ["b" * 64]}), path)
+    _with_footer(path, b"\x1c\x15\x0c\x19", b"\x1c\x15\x02\x19")  # Of a column's bytes: no texts, but integers.
+    code = "import pathlib, sys, pyarrow as pa; from fourfold.suite import bundle"
+    read = "bundle.read_file(pathlib.Path(sys.argv[1]), where={'cell': pa.array(['b' * 64])})"
+    command = [sys.executable, "-c", f"{code}; {read}", str(path)]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0 or "ForeignError" in done.stderr, done.stderr
 
 
 def test_a_new_column_of_any_kind_is_kept() -> None:
