@@ -9,86 +9,106 @@ import csv
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from fourfold.tasks.dicom_deid.identifiers import INSTANCE, PATIENT, STUDY
+from fourfold.tasks.dicom_deid.identifiers import PATIENT, STUDY
 from fourfold.tasks.dicom_deid.key import Corpus, Dated, Instance, Kept, Key, Mask, Person, Planted
 from fourfold.tasks.dicom_deid.midi import ACTIONS, Check, Claims
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.values import Index, first, index
 
-Item = TypeVar("Item", Instance, Planted, Kept, Dated)
+EACH = 5
+"""Files of a patient in a draw, at most: about as many as where studies are drawn, so that risks and costs compare."""
 _STEP = re.compile(r"<(\([^>]*\))>(?:\[<(\d+)>\])?")
 _MAGIC = b"SQLite format 3\0"
 _KINDS = {PATIENT: "mrn", "(0010,0010)": "name", "(0008,0050)": "accession"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Studies:
-    """The studies as a corpus without reference, and what their curators ask for in each file."""
+    """Where such studies lie, and whose each file is: a download has tens of thousands, of which a draw reads a few.
 
-    corpus: Corpus
-    checks: Sequence[Check]
+    patients: the paths of each patient's files beneath the folder; rows: of each file that the database has answers on,
+    their row in it.
+    """
+
+    folder: Path
+    database: Path
+    patients: Mapping[str, Sequence[str]]
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class MidiB:
-    """The studies. files: by path beneath the folder; checks: of all of them; claims: of the lists of new IDs there."""
+class Read:
+    """Some of the studies. files: by path beneath the folder; checks: what their curators ask for in each."""
 
     files: Mapping[str, File]
     checks: Sequence[Check]
-    claims: Claims
 
 
-def load(folder: Path) -> MidiB:
-    """Read such a folder. Raises ValueError where it is none, saying what is missing or cannot be read."""
+def scan(folder: Path) -> Studies:
+    """Find the studies in such a folder: of each file the header is read, of the database every answer.
+
+    Raises ValueError where it is none, saying what is missing or cannot be read.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     databases = [path for path in paths if _head(path, 0, 16) == _MAGIC]
     if len(databases) != 1:
         raise ValueError(f"{folder} holds {len(databases)} SQLite files: one is needed, MIDI-B's answer database")
-    files = {}
+    patients: dict[str, list[str]] = {}
+    instances: dict[str, str] = {}
     for path in paths:
         if _head(path, 128, 4) == b"DICM":
-            name = path.relative_to(folder).as_posix()
-            files[name] = File(name, path.read_bytes())
-    if not files:
+            patient, instance = _named(path)
+            instances[instance] = name = path.relative_to(folder).as_posix()
+            patients.setdefault(patient, []).append(name)
+    if not patients:
         raise ValueError(f"{folder} holds no DICOM file")
-    uids, patients = (_mapping(folder, name) for name in ("uid_mapping.csv", "patid_mapping.csv"))
-    return MidiB(files, list(_checks(databases[0], files)), Claims(uids, patients))
+    rows = {}
+    for row, uid, answers in _select(databases[0], "SELECT rowid, SOPInstanceUID, AnswerData FROM answer_data"):
+        name = instances.get(_bare(uid), "")
+        if not name:
+            raise ValueError(f"{databases[0]} has answers on instance {uid}, which is not among the files")
+        rows[name] = row
+        _checks(name, answers, {})
+    return Studies(folder, databases[0], patients, rows)
 
 
-def studies(folder: Path) -> Studies:
-    """Read such a folder, as data alone. Raises ValueError as ``load`` does."""
-    found = load(folder)
-    return Studies(corpus(found), found.checks)
+def read(studies: Studies, paths: Iterable[str]) -> Read:
+    """Read some of the files, and what is asked for in them. Raises ValueError as ``scan`` does."""
+    files, checks = {}, list[Check]()
+    for path in paths:
+        files[path] = File(path, (studies.folder / path).read_bytes())
+        if path in studies.rows:
+            query = f"SELECT AnswerData FROM answer_data WHERE rowid = {studies.rows[path]:d}"
+            ((answers,),) = _select(studies.database, query)
+            checks += _checks(path, answers, {place.upper(): place for place in index(files[path])})
+    return Read(files, checks)
 
 
-def sample(studies: Studies, rng: np.random.Generator, patients: int) -> Studies:
-    """The studies of at most so many patients, drawn."""
-    key = studies.corpus.key
-    chosen = np.sort(rng.permutation(len(key.patients))[:patients]).tolist()
-    number = {patient: place for place, patient in enumerate(chosen)}
-    instances = _theirs(key.instances, number)
-    notes = _theirs(key.planted, number), _theirs(key.kept, number), _theirs(key.dated, number)
-    paths = {one.path for one in instances}
-    given = {path: data for path, data in studies.corpus.given.items() if path in paths}
-    people = [key.patients[patient] for patient in chosen]
-    checks = [check for check in studies.checks if check.path in paths]
-    return Studies(Corpus(given, {}, Key(people, instances, *notes)), checks)
+def claims(folder: Path) -> Claims:
+    """The lists of new IDs in a folder, of one who has de-identified the studies; empty where there are none."""
+    return Claims(*(_mapping(folder, name) for name in ("uid_mapping.csv", "patid_mapping.csv")))
 
 
-def _theirs(items: Sequence[Item], number: Mapping[int, int]) -> list[Item]:
-    """What is of these patients, under their new numbers."""
-    return [replace(one, patient=number[one.patient]) for one in items if one.patient in number]
+def sample(studies: Studies, rng: np.random.Generator, patients: int) -> Read:
+    """At most so many of the patients, drawn, and of each at most ``EACH`` files, drawn."""
+    ids = sorted(studies.patients)
+    chosen = [ids[number] for number in np.sort(rng.permutation(len(ids))[:patients])]
+    return read(studies, [path for each in chosen for path in _some(studies.patients[each], rng)])
 
 
-def corpus(studies: MidiB) -> Corpus:
+def _some(paths: Sequence[str], rng: np.random.Generator) -> list[str]:
+    return [paths[number] for number in np.sort(rng.permutation(len(paths))[:EACH])]
+
+
+def corpus(studies: Read) -> Corpus:
     """The studies, and what their checks say of them as a key: without roster, reference, and forms beside the text."""
     read = {path: index(file) for path, file in studies.files.items()}
     ids = {path: first(known, PATIENT) for path, known in read.items()}
@@ -125,25 +145,24 @@ def _person(number: str, known: Index) -> Person:
     return Person(name, (family, given), (family, given), "unknown", "unknown", sex, years, day, {"mrn": number})
 
 
-def _checks(database: Path, files: Mapping[str, File]) -> Iterator[Check]:
-    """The checks of each instance in the database. Raises ValueError where one is not as MIDI-B writes them."""
-    known = {path: index(file) for path, file in files.items()}
-    by_uid = {first(places, INSTANCE): path for path, places in known.items()}
+def _select(database: Path, query: str) -> Iterator[Any]:
+    """The rows of a query. Raises ValueError where the database has none such."""
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT SOPInstanceUID, AnswerData FROM answer_data").fetchall()
+            yield from connection.execute(query)
     except sqlite3.Error as error:
         raise ValueError(f"{database} is no answer database of MIDI-B: {error}") from error
-    for uid, answers in rows:
-        path = by_uid.get(_bare(uid))
-        if path is None:
-            raise ValueError(f"{database} has answers on instance {uid}, which is not among the files")
-        spelled = {place.upper(): place for place in known[path]}
-        try:
-            for answer in json.loads(answers).values():
-                yield _check(path, answer, spelled)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"{database}: the answers on instance {uid} cannot be read: {error!r}") from error
+
+
+def _checks(path: str, answers: str, spelled: Mapping[str, str]) -> list[Check]:
+    """What is asked for in one file. spelled: its places, by how they look in capitals.
+
+    Raises ValueError where an answer is not as MIDI-B writes them.
+    """
+    try:
+        return [_check(path, answer, spelled) for answer in json.loads(answers).values()]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"the answers on {path} cannot be read: {error!r}") from error
 
 
 def _check(path: str, answer: Mapping[str, Any], spelled: Mapping[str, str]) -> Check:
@@ -189,6 +208,20 @@ def _bare(value: Any) -> str:
     """A value without the brackets that MIDI-B's tables put around all of them."""
     text = "" if value is None else str(value).strip()
     return text[1:-1] if text.startswith("<") and text.endswith(">") else text
+
+
+def _named(path: Path) -> tuple[str, str]:
+    """Whose a file is, by their patient ID, and its SOP Instance UID. Raises ValueError where it cannot be read."""
+    from pydicom import dcmread
+
+    try:
+        found = dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "SOPInstanceUID"])
+        instance = str(found.get("SOPInstanceUID") or "")
+    except Exception as error:  # Of a damaged file, pydicom raises anything.
+        raise ValueError(f"{path} cannot be read as DICOM: {error}") from error
+    if not instance:
+        raise ValueError(f"{path} cannot be read as DICOM: it has no SOP Instance UID")
+    return str(found.get("PatientID") or ""), instance
 
 
 def _head(path: Path, start: int, size: int) -> bytes:

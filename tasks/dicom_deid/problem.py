@@ -150,12 +150,12 @@ def gathered(answers: Sequence[Folder | None], known: Known) -> Written:
 def draw(data: Any, secret: Draw, *, small: bool = False) -> Problem:
     """Draw studies from the seed, of whom fair coins decide who is in them; ``small``: of some three patients.
 
-    data: what ``sources.load`` gave. Of studies that others planted identities in, so many patients are drawn: there is
-    no list of people whom to tell from them.
+    data: what ``sources.load`` gave. Of studies that others planted identities in, so many patients are drawn, and some
+    files of each: there is no list of people whom to tell from them.
     """
     if isinstance(data, midi_b.Studies):
-        studies = midi_b.sample(data, secret.rng("corpus"), SMALL if small else PATIENTS)
-        return asked(studies.corpus, {}, studies.checks)
+        sampled = midi_b.sample(data, secret.rng("corpus"), SMALL if small else PATIENTS)
+        return asked(midi_b.corpus(sampled), {}, sampled.checks)
     bases = phantoms.phantom if isinstance(data, str) else partial(clinical.varied_from, data)
     patients = SMALL if small else PATIENTS
     drawn = corpus.draw(secret.rng("corpus"), secret.rng("coins"), bases, patients, small)

@@ -59,7 +59,7 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (_PHANTOM, 
 
 def load(dataset: str, cache: Path) -> Any:
     """What ``problem.draw`` makes studies of: a dataset's name where images are drawn, the images by modality where
-    they are real, or studies that others planted identities in.
+    they are real, or where studies lie that others planted identities in.
 
     Raises DatasetError where files are absent or damaged.
     """
@@ -68,7 +68,7 @@ def load(dataset: str, cache: Path) -> Any:
     if dataset == MIDI_B.name:
         require(MIDI_B, cache)
         try:
-            return midi_b.studies((cache / MIDI_B.files[0].path).parent)
+            return midi_b.scan((cache / MIDI_B.files[0].path).parent)
         except ValueError as error:
             raise DatasetError(f"{error}. {MIDI_B.by_hand}") from error
     return clinical.images(cache) if dataset == CLINICAL.name else dataset
@@ -79,7 +79,7 @@ def check_midi_b(path: Path) -> str:
     from fourfold.tasks.dicom_deid import midi_b
 
     try:
-        midi_b.load(path.parent)
+        midi_b.scan(path.parent)
     except ValueError as error:
         return str(error)
     return ""

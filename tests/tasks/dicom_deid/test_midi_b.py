@@ -13,7 +13,7 @@ from fourfold.suite import store
 from fourfold.suite.datasets import DatasetError, checksum, state, verify
 from fourfold.tasks.dicom_deid import sources
 from fourfold.tasks.dicom_deid.midi import Claims, action_accuracy, by_action, passes
-from fourfold.tasks.dicom_deid.midi_b import corpus, load, sample, studies
+from fourfold.tasks.dicom_deid.midi_b import EACH, Read, claims, corpus, read, sample, scan
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.utility import measure
 
@@ -67,23 +67,29 @@ def folder(small, tmp_path):
     return tmp_path
 
 
+def whole(folder) -> Read:
+    """All that is there."""
+    found = scan(folder)
+    return read(found, [path for paths in found.patients.values() for path in paths])
+
+
 def written(small, side: str) -> dict[str, File]:
     return {f"input/{path}": File(f"input/{path}", data) for path, data in getattr(small, side).items()}
 
 
 def test_checks_claims_and_files_are_read(folder, small):
-    found = load(folder)
+    found, told = whole(folder), claims(folder)
     assert set(found.files) == {f"input/{path}" for path in small.given}
     assert len(found.checks) == 12 * 9
     assert {check.where for check in found.checks} >= {'(0019,"GEMS_ACQU_01",10)', "(0040,0275)[0].(0032,1060)"}
-    assert found.claims.patients["MRN07741"] == "P0"
+    assert told.patients["MRN07741"] == "P0"
     hidden = next(check for check in found.checks if check.action == "pixels_hidden")
     assert (hidden.mask.top, hidden.mask.left, hidden.mask.glyphs.shape) == (4, 4, (9, 20))
 
 
 def test_a_perfect_method_passes_all_and_doing_nothing_what_is_to_stay(folder, small):
-    found = load(folder)
-    perfect = passes(found.checks, found.files, written(small, "reference"), found.claims)
+    found, told = whole(folder), claims(folder)
+    perfect = passes(found.checks, found.files, written(small, "reference"), told)
     copied = passes(found.checks, found.files, written(small, "given"), Claims({}, {}))
     # Of a box alone only its spread is known, and the background that a perfect method leaves has some.
     shares = by_action(found.checks, perfect)
@@ -91,11 +97,11 @@ def test_a_perfect_method_passes_all_and_doing_nothing_what_is_to_stay(folder, s
     retained = by_action(found.checks, copied)
     assert retained["pixels_retained"] == retained["text_retained"] == retained["tag_retained"] == 1.0
     assert retained["text_removed"] == retained["uid_changed"] == retained["date_shifted"] == 0.0
-    assert action_accuracy(passes(found.checks, found.files, {}, found.claims)) == 0.0
+    assert action_accuracy(passes(found.checks, found.files, {}, told)) == 0.0
 
 
 def test_the_checks_make_a_key_by_which_utility_is_measured(folder, small):
-    made = corpus(load(folder))
+    made = corpus(whole(folder))
     assert len(made.key.patients) == 3
     assert {(one.patient, one.study) for one in made.key.instances} == {(p, s) for p in range(3) for s in range(2)}
     assert {item.locus for item in made.key.planted} == {"direct", "uid", "pixels"}
@@ -109,31 +115,50 @@ def test_the_checks_make_a_key_by_which_utility_is_measured(folder, small):
 def test_what_is_no_such_folder_is_refused_with_the_reason(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="0 SQLite files"):
-        load(tmp_path / "empty")
+        scan(tmp_path / "empty")
     with sqlite3.connect(folder / "answers.db") as database:
         database.execute("INSERT INTO answer_data VALUES ('<1.2.3>', '{}')")
     database.close()
     with pytest.raises(ValueError, match=r"1\.2\.3>, which is not among the files"):
-        load(folder)
+        scan(folder)
     with sqlite3.connect(folder / "answers.db") as database:
         database.execute("DELETE FROM answer_data WHERE SOPInstanceUID = '<1.2.3>'")
         database.execute('UPDATE answer_data SET AnswerData = \'{"0": {"action": "<shuffle>"}}\'')
     database.close()
     with pytest.raises(ValueError, match="'shuffle' is no action"):
-        load(folder)
+        scan(folder)
 
 
-def test_a_sample_is_of_whole_patients_numbered_anew(folder):
-    whole = studies(folder)
-    found = sample(whole, np.random.default_rng(0), 2)
-    key = found.corpus.key
-    assert len(key.patients) == 2
-    assert {one.patient for one in key.instances} == {item.patient for item in key.planted} == {0, 1}
-    assert {one.path for one in key.instances} == set(found.corpus.given) == {check.path for check in found.checks}
-    for one in key.instances:
-        assert found.corpus.given[one.path] == whole.corpus.given[one.path]
-        assert key.patients[one.patient].numbers["mrn"] == f"MRN{one.path[6]}7741"
-    assert len(sample(whole, np.random.default_rng(0), 60).corpus.given) == len(whole.corpus.given)
+def test_a_sample_is_of_some_patients_numbered_anew(folder):
+    everything = whole(folder)
+    found = sample(scan(folder), np.random.default_rng(0), 2)
+    made = corpus(found)
+    assert len(made.key.patients) == 2
+    assert {one.patient for one in made.key.instances} == {item.patient for item in made.key.planted} == {0, 1}
+    assert {one.path for one in made.key.instances} == set(made.given) == {check.path for check in found.checks}
+    for one in made.key.instances:
+        assert made.given[one.path] == everything.files[one.path].data
+        assert made.key.patients[one.patient].numbers["mrn"] == f"MRN{one.path[6]}7741"
+    asked = [(check.path, check.action, check.where, check.text) for check in found.checks]
+    assert asked == [(check.path, check.action, check.where, check.text)
+                     for check in everything.checks if check.path in made.given]
+    assert set(sample(scan(folder), np.random.default_rng(0), 60).files) == set(everything.files)
+
+
+def test_of_a_patient_with_many_files_some_are_drawn(folder, small):
+    (folder / "input/0/more").mkdir()
+    for number in range(2 * EACH):
+        (folder / f"input/0/more/{number}.dcm").write_bytes(small.given["0/0/0.dcm"])
+    drawn = [set(sample(scan(folder), np.random.default_rng(seed), 60).files) for seed in range(4)]
+    assert all(sum(path.startswith("input/0/") for path in each) == EACH for each in drawn)
+    assert all(sum(path.startswith("input/1/") for path in each) == 4 for each in drawn)
+    assert len({*map(frozenset, drawn)}) > 1
+
+
+def test_a_file_that_cannot_be_read_is_named(folder):
+    (folder / "input/torn.dcm").write_bytes(bytes(128) + b"DICM\x02\x00\x00\x00UL\x04")
+    with pytest.raises(ValueError, match=r"torn\.dcm cannot be read as DICOM"):
+        scan(folder)
 
 
 def test_a_user_who_has_not_brought_the_files_is_told_where_they_belong(folder, tmp_path):
