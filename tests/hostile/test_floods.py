@@ -78,7 +78,7 @@ pages = bytearray(100 << 20)
 children = [os.fork() for _ in range(6)]
 time.sleep(0.3)
 held = np.ones(8 << 17)
-time.sleep(0.7)
+time.sleep(2)
 if 0 in children: os._exit(0)
 """.strip()))
 
