@@ -1,12 +1,13 @@
-"""The best method known to us: pooled regressions on past movement, with widths learnt from what they missed."""
+"""The best method known to us: pooled regressions on past movement, moved to where they missed before."""
 
 from typing import Any
 
 import numpy as np
 
-from fourfold.baselines.driver_displacement.ours_combined import Candidate, calibrated, cells
+from fourfold.baselines.driver_displacement.ours_combined import Candidate, calibrated
 from fourfold.baselines.driver_displacement.ours_displaced import Diffusion, Past, Windows, effects
 from fourfold.baselines.driver_displacement.ours_headcount import Kinds, filled, forecast
+from fourfold.baselines.driver_displacement.ours_recalibrated import cells
 from fourfold.baselines.driver_displacement.ours_total import grown, totals
 from fourfold.baselines.driver_displacement.reconciled import ReconciledETS, summing
 from fourfold.baselines.driver_displacement.stock import Floats, displaced_stock, no_less_than_none
@@ -17,16 +18,17 @@ SIBLINGS = 10  # series of one kind from which on their sum is a better guide th
 
 
 class Ours(Method):
-    """Regressions pooled over series on trend, season and the pace of adoption, with conformalized widths.
+    """Regressions pooled over series on trend, season and the pace of adoption, recalibrated on earlier origins.
 
     Head-counts are a share of the total of their kind: shares are smoothed, with known sampling errors as part of the
     width, and the total goes on as it did, a random walk with drift. Those with few of their kind are forecast by
-    reconciled ETS and Naive too, each by its past loss. Jobs lost follow earlier states, at the pace that adoption
-    shows since the last label.
+    reconciled ETS and Naive too, each by its past loss. Where earlier forecasts missed, for a kind in states of about
+    the same share of minorities, the next are moved. Jobs lost follow earlier states, at the pace that adoption shows
+    since the last label.
     """
 
     task = "driver-displacement"
-    version = "4"
+    version = "5"
     author = "fourfold"
     licence = "Apache-2.0"
 
@@ -39,30 +41,32 @@ class Ours(Method):
 
     def predict(self, query: Any) -> Floats:
         """Return the quantiles, (n, targets, h, q)."""
-        headcount = query.headcount
         alike = numerous(kinds(query.series)[1])
-        total = totals(filled(headcount), alike)
-        still = total[:, -1:] / total  # of a head-count, to what the same share of today's total is
         share = np.zeros(len(alike))
         if "minority_share" in query.static_names:
             share = query.static[:, query.static_names.index("minority_share")]
-        fewest = max(query.season, 4)
-        made = calibrated(
-            headcount * still, self.candidates(query, alike, still), cells(alike, share), fewest, query.quantiles)
-        parts = [grown(made, total, query.season, query.quantiles)]
+        made = self.candidates(query, alike)
+        parts = [calibrated(query.headcount, made, cells(alike, share), query.season, query.quantiles)]
         if "displaced" in query.targets:
             stock = displaced_stock(self.train, query)[:, : -query.label_lag]
-            parts.append(self.diffusion.predict(past(query, stock, headcount, query.past, query.known)))
+            parts.append(self.diffusion.predict(past(query, stock, query.headcount, query.past, query.known)))
         return no_less_than_none(np.stack(parts, axis=1))
 
-    def candidates(self, query: Any, alike: Kinds, still: Floats) -> list[Candidate]:
-        """What may forecast head-counts times ``still``: the regression alone where series move with their kind."""
-        headcount, horizon, season, levels = query.headcount * still, query.horizon, query.season, query.quantiles
-        noise = np.sqrt(np.maximum(query.headcount, 1.0)) * still
+    def candidates(self, query: Any, alike: Kinds) -> list[Candidate]:
+        """What may forecast head-counts: shares of their kinds' totals alone where series move with their kind."""
+        headcount, horizon, season, levels = query.headcount, query.horizon, query.season, query.quantiles
+        noise = np.sqrt(np.maximum(headcount, 1.0))
         if "moe" in query.past_names:
-            noise = query.past[query.past_names.index("moe")] / 1.645 * still  # margins of error are at 90 %
-        made: list[Candidate] = [
-            lambda end: forecast(headcount[:, :end], noise[:, :end], alike, horizon, season, levels)]
+            noise = query.past[query.past_names.index("moe")] / 1.645  # margins of error are at 90 %
+        totalled = totals(filled(headcount), alike)
+
+        def shared(end: int) -> Floats:
+            total = totalled[:, :end]
+            still = total[:, -1:] / total  # of a head-count, to what the same share of the last total is
+            made = forecast(headcount[:, :end] * still, noise[:, :end] * still, alike, horizon, season, levels)
+            return grown(made, total, season, levels)
+
+        made: list[Candidate] = [shared]
         if not alike.astype(bool).any():
             smoothing, sums = ReconciledETS(Budget()), summing(query.series)
             made.append(lambda end: smoothing.target(headcount[:, :end], sums, query, season))
