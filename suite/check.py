@@ -62,6 +62,9 @@ def check(
         return
     yield Finding("ok", "declarations", _declarations(task, pack))
     requirements = tuple(pack.get("requirements"))
+    if sandboxed and (why := plan.unconfined(pack)):
+        yield Finding("wrong", "requirements", why)
+        return
     try:
         python = interpreter(requirements, scratch, progress)
     except EnvironmentFailed as error:

@@ -44,7 +44,8 @@ class EnvironmentFailed(RuntimeError):
 def interpreter(requirements: Sequence[str], folder: Path, progress: Progress | None = None) -> str:
     """The Python in which methods with these requirements run: this one where there are none.
 
-    Others are built beneath ``folder`` by pip, as the user has configured it, the first time; who comes then waits.
+    Others are built beneath ``folder`` by pip, as the user has configured it, from wheels, the first time; who comes
+    then waits. What they install may run as soon as that Python starts, outside of any guest.
     ``progress`` hears what goes on, a line at a time. Raises EnvironmentFailed.
     """
     if not requirements:
@@ -75,6 +76,9 @@ def normalized(requirements: Sequence[str]) -> list[str]:
         except InvalidRequirement as error:
             said = " ".join(str(error).split())
             raise EnvironmentFailed(f"the requirement {each!r} is none: {said}; write it as in six==1.16.0") from error
+        if requirement.url:
+            raise EnvironmentFailed(f"the requirement {each!r} names a place: name a version, as in six==1.16.0, which "
+                                    "is had from where pip is configured to look")
         requirement.name = canonicalize_name(requirement.name)
         if requirement.name == "fourfold":
             raise EnvironmentFailed(f"leave out the requirement {each!r}: what a method needs of it is there anyway")
@@ -137,6 +141,7 @@ def _build(home: Path, wanted: Sequence[str], lock: int, tell: Progress) -> None
         "--disable-pip-version-check",
         "--progress-bar",
         "off",
+        "--only-binary=:all:",  # To build one runs code of its author's, with the rights of who scores it.
     ]
     _run(
         [*pip, *wanted],

@@ -20,8 +20,9 @@ class Request:
     """What a user asks for. Empty tasks, datasets or methods: all tasks, their embedded datasets, all their methods.
 
     seeds: the numbers of the draws to run on. epsilons: the budgets that private methods run at, the others at none;
-    empty: each task's own. gpus: whether methods that ask for one are among those that nobody named. time_limit:
-    seconds a cell.
+    empty: each task's own. gpus: whether methods that ask for one are among those that nobody named. sandboxed: whether
+    methods that ask for packages of their own are refused or, where nobody named them, left out: what is installed for
+    them runs outside of any guest. time_limit: seconds a cell.
     """
 
     tasks: Sequence[str] = ()
@@ -30,6 +31,7 @@ class Request:
     seeds: Sequence[int] = tuple(range(5))
     epsilons: Sequence[float] = ()
     gpus: bool = True
+    sandboxed: bool = False
     delta: float = 1e-5
     time_limit: float = 3600.0
     fairness_tolerance: float = 0.05
@@ -97,8 +99,19 @@ def _methods(request: Request, tasks: set[str]) -> list[tuple[Pack, tuple[tuple[
                     f"{pack.name} solves {pack.task}, which is not among the tasks asked for: "
                     f"{', '.join(sorted(tasks))}"
                 )
+            if request.sandboxed and (why := unconfined(pack)):
+                raise PackError(why)
         return chosen
-    return [each for each in chosen if request.gpus or not each[0].get("gpus")]
+    return [each for each in chosen if (request.gpus or not each[0].get("gpus"))
+            and not (request.sandboxed and unconfined(each[0]))]
+
+
+def unconfined(pack: Pack) -> str:
+    """Why a method cannot be scored where all that is not the suite's is to be confined, or ''."""
+    if not pack.get("requirements"):
+        return ""
+    return (f"{pack.name} asks for packages of its own ({', '.join(pack.get('requirements'))}), which start outside of "
+            "any guest: leave out --require-sandbox, and trust them, or have the method do without")
 
 
 def check_declarations(task: Task, pack: Pack) -> None:

@@ -49,7 +49,7 @@ sandboxed = click.option(
     "--require-sandbox",
     "sandboxed",
     is_flag=True,
-    help="Refuse where methods cannot be confined by namespaces; see `fourfold doctor`.",
+    help="Refuse where methods, and all that they bring, cannot be confined by namespaces; see `fourfold doctor`.",
 )
 
 

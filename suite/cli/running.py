@@ -173,7 +173,8 @@ def run(
 
     able = bool(orders["address"] or gpus())
     request = plan.Request(
-        tasks, datasets, methods, only or range(seeds), epsilons, gpus=able, time_limit=time_limit
+        tasks, datasets, methods, only or range(seeds), epsilons, gpus=able, sandboxed=orders["sandboxed"],
+        time_limit=time_limit,
     )
     return _score(request, _orders(**orders))
 
@@ -203,7 +204,8 @@ def submit(
         return USAGE
     for line in described(pack):
         options.say(line)
-    request = plan.Request([pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit)
+    request = plan.Request([pack.task], datasets, [path], only or range(seeds), epsilons, time_limit=time_limit,
+                           sandboxed=orders["sandboxed"])
     return _score(request, _orders(**orders))
 
 

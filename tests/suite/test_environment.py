@@ -1,12 +1,14 @@
 """Environments of their own for submissions: built once, whole or anew, without what the suite trusts."""
 
 import importlib
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -214,6 +216,23 @@ def test_what_pip_cannot_install_is_refused_with_its_last_lines(
         interpreter(["tiny-thing==2.0"], tmp_path)
 
 
+def test_nothing_is_built_from_source_which_would_run_its_authors_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, ran = "tiny_source-1.0", tmp_path / "ran"
+    with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as archive:
+        for file, text in (("setup.py", f"open({str(ran)!r}, 'w')\nimport setuptools\nsetuptools.setup()"),
+                           ("PKG-INFO", "Metadata-Version: 2.1\nName: tiny-source\nVersion: 1.0\n")):
+            described = tarfile.TarInfo(f"{name}/{file}")
+            described.size = len(text)
+            archive.addfile(described, io.BytesIO(text.encode()))
+    for variable, value in (("FIND_LINKS", str(tmp_path)), ("NO_INDEX", "1"), ("NO_BUILD_ISOLATION", "0")):
+        monkeypatch.setenv(f"PIP_{variable}", value)
+    with pytest.raises(EnvironmentFailed, match=r"pip cannot install tiny-source==1\.0"):
+        interpreter(["tiny-source==1.0"], tmp_path)
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize(
     ("requirement", "said"),
     [
@@ -222,6 +241,8 @@ def test_what_pip_cannot_install_is_refused_with_its_last_lines(
         ("", "is none"),
         ("fourfold", "leave out the requirement"),
         ("FourFold>=1", "leave out the requirement"),
+        ("six @ https://example.org/six-1.16.0-py2.py3-none-any.whl", "names a place: name a version"),
+        ("six @ file:///tmp/six.whl", "names a place: name a version"),
     ],
 )
 def test_what_is_no_requirement_is_refused(tmp_path: Path, requirement: str, said: str) -> None:

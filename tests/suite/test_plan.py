@@ -84,3 +84,16 @@ def test_rerun_says_what_is_run_again():
     for rerun, expected in (("missing", [2]), ("failed", [1, 2]), ("all", [0, 1, 2])):
         todo = plan.compare(every, statuses, rerun).todo
         assert [job.cell.seed for job in todo] == expected
+
+
+def test_packages_of_a_methods_own_are_refused_where_all_is_to_be_confined(tmp_path):
+    method = tmp_path / "brings.py"
+    method.write_text("from fourfold.suite import Method\nclass Brings(Method):\n    task = 'fair-credit'\n"
+                      "    requirements = ('six==1.16.0',)\n    def fit(self, train, budget): pass\n"
+                      "    def predict(self, query): return 0\n")
+    assert cells(methods=[str(method)], tasks=["fair-credit"], seeds=[0])
+    with pytest.raises(PackError, match=r"brings asks for packages of its own \(six==1\.16\.0\).*--require-sandbox"):
+        cells(methods=[str(method)], tasks=["fair-credit"], seeds=[0], sandboxed=True)
+    everybody = {cell.method for cell in cells(tasks=["dicom-deid"], seeds=[0])}
+    confined = {cell.method for cell in cells(tasks=["dicom-deid"], seeds=[0], sandboxed=True)}
+    assert everybody - confined == {"deid", "dicognito", "dicom-anonymizer", "presidio"}
