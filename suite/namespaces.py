@@ -58,7 +58,7 @@ def enter(root: str, size: int, shown: Sequence[str], gpus: bool, held: Sequence
     """Go on as a process that is alone in a new world; the caller stays behind, and ends as that process does.
 
     It has rights in that world until it ``settle``s there. root: an empty folder to build on. size: bytes of scratch.
-    shown: folders that can be read beside the system's, each under its own path. gpus: whether the devices are there.
+    shown: what can be read beside the system's, each under its own path. gpus: whether the devices are there.
     held: descriptors that go along. Returns the user and the group to settle as.
     Raises ConfinementError, in whichever process it happens; it must then end.
     """
@@ -138,7 +138,7 @@ def _build(root: str, size: int, shown: Sequence[str], gpus: bool, user: int, gr
     options = f"mode=700,size={SHARED_MEMORY},nr_inodes={FILES},uid={user},gid={group}"
     _mount("tmpfs", root + "/tmp", "tmpfs", _NOSUID | _NODEV, options)
     for path in sorted(set(shown), key=len):
-        if os.path.isdir(path) and not os.path.isdir(root + path):
+        if os.path.exists(path) and not os.path.exists(root + path):
             _show(root, path)
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ SCRATCH = 2 << 30
 PLAIN = "FOURFOLD_SANDBOX"
 """The environment variable that, where it is ``process``, has guests confined no further than that."""
 
+_MODULES = (*all_suffixes(), ".dist-info", ".egg-info")
+"""How what is imported from, or describes it, is named."""
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -100,13 +103,38 @@ def confine(place: Place, order: Mapping[str, Any], write: Callable[[Path], None
 
 
 def shown() -> list[str]:
-    """The folders that this Python imports from, which a guest may read."""
-    folders = [sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages(), *filter(os.path.isabs, sys.path)]
+    """The folders and files that this Python imports from, which a guest may read.
+
+    Of a folder of somebody's own on the path, such as that of a project under development, the modules alone: a results
+    folder, with its key, may lie in it.
+    """
+    whole = [sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
+    found = [*whole, os.path.dirname(os.path.abspath(__file__))]
     for finder in sys.meta_path:  # An editable installation maps names to folders by a finder of its own.
         mapping = getattr(sys.modules.get(getattr(finder, "__module__", "")), "MAPPING", {})
-        folders += [path for path in mapping.values() if os.path.isdir(path)]
-    folders.append(os.path.dirname(os.path.abspath(__file__)))
-    return sorted({folder for folder in folders if os.path.isdir(folder)})
+        found += [path for path in mapping.values() if os.path.isdir(path)]
+    for entry in filter(os.path.isabs, sys.path):
+        installed = entry.endswith(("site-packages", "dist-packages")) or _is_below(entry, whole)
+        found += [entry] if installed else _modules(entry)
+    return sorted({path for path in found if os.path.exists(path)})
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(os.path.commonpath([path, folder]) == folder for folder in folders)
+
+
+def _modules(folder: str) -> list[str]:
+    """What can be imported from a folder, and what describes packages in it."""
+    if not os.path.isdir(folder):
+        return []
+    with os.scandir(folder) as entries:
+        return [each.path for each in entries if each.name.endswith(_MODULES) or (
+            each.is_dir() and each.name.isidentifier() and _holds_modules(Path(each.path)))]
+
+
+def _holds_modules(folder: Path) -> bool:
+    """Whether it is a package, or one of which packages are parts."""
+    return any(next(folder.glob(pattern), None) for pattern in ("*.py", "*/*.py"))
 
 
 def level(folders: Sequence[str]) -> tuple[str, str]:

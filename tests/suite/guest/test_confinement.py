@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,39 @@ print(json.dumps([os.getuid(), *sandbox.level(["/usr"])]))
     ran = subprocess.run([*another_user, "-c", code], capture_output=True, text=True, env={"TMPDIR": "/tmp"}, cwd="/")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == [65534, "namespaces", ""]
+
+
+def test_of_a_project_on_the_path_its_modules_alone_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results/cells").mkdir(parents=True)
+    for name in ("results/key", "data.csv", "plugin/m.py", "spaced/part/m.py", "lone.py", "plugin.dist-info/METADATA"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    shown = {path for path in sandbox.shown() if path.startswith(str(tmp_path))}
+    assert shown == {str(tmp_path / name) for name in ("plugin", "spaced", "lone.py", "plugin.dist-info")}
+
+
+@CONFINED
+def test_what_is_shown_of_such_a_project_can_be_imported_and_its_key_not_be_read(
+    parents: Parents, tmp_path: Path, asks: tuple[Ask, ...], heard: Callable[[Visit], Any]
+) -> None:
+    project, python = tmp_path / "project", tmp_path / "venv/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (library,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    here = sysconfig.get_path("purelib")  # Where what this Python imports is, which that one needs too.
+    (library / "project.pth").write_text(f"{project}\nimport site; site.addsitedir({here!r})\n")
+    (project / "results").mkdir(parents=True)
+    (project / "results/key").write_text("secret")
+    (project / "lone.py").write_text("found = True\n")
+    method = tmp_path / "looks.py"
+    method.write_text(
+        "import json, os\nimport lone\nfrom fourfold.suite import Method\n"
+        "class Looks(Method):\n    task = 'test'\n    def fit(self, train, budget):\n"
+        "        print(json.dumps([lone.found, os.listdir(os.path.dirname(lone.__file__))]))\n"
+        "    def predict(self, query): return [0.5] * 50\n"
+    )
+    budget = Budget(time_limit=20.0, memory_limit=2 << 30)
+    seen = visit(parents.get((), 1, str(python)), str(method), "Looks", {}, budget, asks)
+    assert heard(seen) == [True, ["lone.py"]]
