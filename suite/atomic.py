@@ -37,14 +37,14 @@ def explained(doing: str, where: Path) -> Iterator[None]:
         raise StoreError(f"cannot {doing} {where}: {reason}; {advice}") from error
 
 
-def write_once(place: Path, data: bytes) -> bool:
+def write_once(place: Path, data: bytes, *, mode: int = 0o666) -> bool:
     """Write ``data`` beside ``place``, sync it to the disk, and move it there. False: something was there, and stays.
 
     Raises OSError; the place then is as it was.
     """
     temporary = temporary_beside(place)
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -1,8 +1,9 @@
 """The secret that seeds every draw of a results folder: whoever lacks it cannot know folds, canaries or coins."""
 
-import os
 import secrets
 from pathlib import Path
+
+from fourfold.suite.atomic import write_once
 
 
 class BadKey(ValueError):
@@ -32,10 +33,5 @@ def read(path: Path) -> bytes:
 
 def _made(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read(path)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    write_once(path, f"{secrets.token_hex(32)}\n".encode(), mode=0o600)
     return read(path)

@@ -1,6 +1,9 @@
 """The secret of a results folder."""
 
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,3 +42,19 @@ def test_draws_depend_on_key_task_dataset_seed_and_purpose():
     ]
     assert base not in others
     assert numbers(b"k" * 32, "t", "d", 0, every_seed=True) == numbers(b"k" * 32, "t", "d", 1, every_seed=True)
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing_and_is_made_when_it_can(tmp_path):
+    code = ("import resource, signal, sys, pathlib; from fourfold.suite import key\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+            "key.read(pathlib.Path(sys.argv[1]))")
+    tried = subprocess.run([sys.executable, "-c", code, str(tmp_path / "key")], capture_output=True, text=True)
+    assert "OSError: [Errno 27]" in tried.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert len(key.read(tmp_path / "key")) == 32
+
+
+def test_who_comes_at_once_gets_one_key(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(50):
+            assert len(set(pool.map(key.read, [tmp_path / str(number)] * 4))) == 1
