@@ -12,7 +12,7 @@ from fourfold.suite.bundle import build, load
 from fourfold.suite.cards import read_cards, write_card
 from fourfold.suite.cellfile import ForeignError, decode
 from fourfold.suite.exhibit import METRIC as EXHIBIT
-from fourfold.suite.layout import Listing, Skipped, archive_path, members, scan
+from fourfold.suite.layout import Listing, Skipped, archive_path, members, steadily
 from fourfold.suite.store import create, done, place_cell, read
 
 if TYPE_CHECKING:
@@ -75,13 +75,10 @@ def merge(sources: Iterable[Path], into: Path) -> Merged:
 
 
 def _merge_one(source: Path, into: Path, merged: Merged) -> None:
-    listing, mine = scan(source), done(into)
-    merged.skipped += listing.skipped
-    theirs = set(listing.loose).union(*(members(folder) for folder in listing.compacted))
-    mine -= _compare(source, into, theirs & mine, merged)
-    with explained("read", source):
-        merged.copied += _copy_compacted(listing, into, mine, merged.skipped)
-        merged.copied += _copy_loose(listing, into, mine, merged.skipped)
+    before = done(into)
+    cells = steadily(source, lambda listing: _merge_cells(listing, source, into, before))
+    for name in ("copied", "present", "conflicts", "differs", "skipped"):
+        setattr(merged, name, getattr(merged, name) + getattr(cells, name))
     cards = read_cards(source)
     merged.skipped += cards.skipped
     for kind, stack in (("task", cards.task), ("method", cards.method)):
@@ -90,6 +87,19 @@ def _merge_one(source: Path, into: Path, merged: Merged) -> None:
                 path = source / "cards" / f"{kind}-{ident}.json"
                 merged.skipped.append(Skipped(path, f"another card stands under that name in {into}"))
     merged.archives += _copy_archives(source, into)
+
+
+def _merge_cells(listing: Listing, source: Path, into: Path, before: set[str]) -> Merged:
+    """Copy the cells listed that ``into`` lacks, and compare those that it had ``before``.
+
+    Raises FileNotFoundError where a compaction moves them meanwhile; what was copied by then is not copied again.
+    """
+    merged, now = Merged(skipped=list(listing.skipped)), done(into)
+    theirs = set(listing.loose).union(*(members(folder) for folder in listing.compacted))
+    mine = now - _compare(source, into, theirs & before, merged)
+    merged.copied = len(theirs & (now - before)) + _copy_compacted(listing, into, mine, merged.skipped)
+    merged.copied += _copy_loose(listing, into, mine, merged.skipped)
+    return merged
 
 
 def _copy_compacted(listing: Listing, into: Path, mine: set[str], skipped: list[Skipped]) -> int:
@@ -113,6 +123,8 @@ def _copy_loose(listing: Listing, into: Path, mine: set[str], skipped: list[Skip
         try:
             data = path.read_bytes()
             decode(data, cell)
+        except FileNotFoundError:
+            raise
         except (ForeignError, OSError) as error:
             skipped.append(Skipped(path, str(error)))
         else:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourfold.suite import merge as merging
 from fourfold.suite.atomic import StoreError
 from fourfold.suite.cards import read_cards, write_card
 from fourfold.suite.compact import compact
@@ -177,3 +178,19 @@ def test_a_full_disk_stops_a_merge_and_the_same_merge_finishes_it(
     assert (merged.copied, merged.present) == (30 - stored, stored)
     assert as_set(read(into).rows) == as_set(read(source).rows)
     shutil.rmtree(into)
+
+
+def test_a_compaction_meanwhile_leaves_no_cell_out(
+    tmp_path: Path, make_cell: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, place = _store(tmp_path / "a", map(make_cell, range(5))), merging.place_cell
+
+    def placed_and_compacted(root: Path, cell: str, data: bytes) -> bool:
+        if list((source / "cells").glob("*/*.parquet")):
+            compact(source)
+        return place(root, cell, data)
+
+    monkeypatch.setattr(merging, "place_cell", placed_and_compacted)
+    merged = merge([source], tmp_path / "b")
+    assert (merged.copied, merged.present, merged.skipped) == (5, 0, [])
+    assert done(tmp_path / "b") == done(source)
