@@ -7,7 +7,7 @@ import ast
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -119,7 +119,7 @@ def _siblings(path: Path, package: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     waiting = [path] if package else []
     while waiting:
-        for name in _imported(ast.parse(waiting.pop().read_bytes())):
+        for name in _imported(ast.walk(ast.parse(waiting.pop().read_bytes()))):  # Those in functions too.
             sibling = path.with_name(name.removeprefix(f"{package}.").split(".")[0] + ".py")
             place = f"{package.replace('.', '/')}/{sibling.name}"
             if name.startswith(f"{package}.") and place not in found and sibling.is_file():
@@ -148,7 +148,7 @@ def _described(files: Mapping[str, bytes], klass: str, name: str, where: str) ->
     hashes = sorted((path, hashlib.sha256(data).hexdigest()) for path, data in files.items())
     digest = hashlib.sha256(canonical([node.name, entry, hashes]).encode()).hexdigest()
     doc = (ast.get_docstring(node) or "").encode(errors="replace").decode()
-    imports = {each.split(".")[0] for data in files.values() for each in _imported(_parsed(data))}
+    imports = {each.split(".")[0] for data in files.values() for each in _imported(_parsed(data).body)}
     return Pack(
         name or _spelled(node.name), node.name, entry, digest, doc, declared, parameters, tuple(sorted(imports)), files
     )
@@ -265,10 +265,10 @@ def _literal(value: ast.expr, name: str, parameter: bool, where: str) -> Any:
     return literal
 
 
-def _imported(tree: ast.Module) -> set[str]:
-    """The modules, and what is taken from them, that a file imports at its top."""
+def _imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """The modules, and what is taken from them, that these import."""
     found = set[str]()
-    for node in tree.body:
+    for node in nodes:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -72,3 +72,11 @@ def test_the_guest_runs_what_was_packed(
         seen = visit(parents.get((), 1, sys.executable), str(file), "Acme", {}, Budget(), asks)
     assert seen.status == "ok", seen.reason
     assert seen.answers[1].tolist() == [0.5] * 3
+
+
+def test_what_it_imports_only_when_it_is_called_goes_along_too(installed: Callable[..., Pack]) -> None:
+    late = ENTRY.replace("from acme.methods import shared\n", "").replace(
+        "query): return", "query):\n        from acme.methods import shared\n        return")
+    before = installed(acme=late, shared="HALF = 0.5\n")
+    assert set(before.files) == {"method.py", "acme/methods/shared.py"}
+    assert installed(shared="HALF = 0.25\n").digest != before.digest
