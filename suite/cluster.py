@@ -165,8 +165,8 @@ class Scheduler:
         self._nodes: list[_Node] = []
         self._fell: dict[str, set[int]] = {}  # Of each cell that lost an Evaluator, the nodes on which it did.
         self._lost: list[_Lost] = []
-        self._survey()
         self._queue = Queue(jobs, lambda cell: estimates[cell.id], self._need)
+        self._survey()
         self._left = Counter(_datasets(jobs))
         self._slots: list[_Slot] = []
         self._busy: dict[Any, tuple[_Slot, Task]] = {}
@@ -222,11 +222,14 @@ class Scheduler:
                 known.gone = True
                 self._waited = time.monotonic()
         self._judge()
-        for key in alive.keys() - {known.id for known in self._nodes}:
+        joined = alive.keys() - {known.id for known in self._nodes}
+        for key in joined:
             resources = alive[key]["Resources"]
             whole = Share(resources.get("CPU", 0.0), (1.0,) * int(resources.get("GPU", 0)))
             self._nodes.append(_Node(key, alive[key]["NodeManagerHostname"], whole))
             self._waited = time.monotonic()
+        if joined:
+            self._queue.ask(self._need)
 
     def _listen(self) -> None:
         """Trust the nodes in doubt that answer."""
@@ -248,11 +251,12 @@ class Scheduler:
     def _need(self, pack: Pack) -> Need:
         """What a method declares; no more CPUs than the largest node has: its threads then take turns."""
         asked = schedule.need(pack)
-        return asked._replace(cpus=min(asked.cpus, max(node.whole.cpus for node in self._nodes)))
+        largest = max((node.whole.cpus for node in self._nodes), default=0.0)
+        return asked._replace(cpus=min(asked.cpus, largest)) if largest else asked
 
     def _free(self, held: Sequence[_Slot]) -> list[Share]:
-        """Of each node, what these do not hold; less than nothing of one that is gone or in doubt."""
-        return [Share(-1, node.whole.gpus) if node.gone or node.probe else
+        """Of each node, what these do not hold; less than nothing of one that is gone, in doubt, or without CPUs."""
+        return [Share(-1, node.whole.gpus) if node.gone or node.probe or not node.whole.cpus else
                 reduce(Share.less, (slot.share for slot in held if slot.node == index), node.whole)
                 for index, node in enumerate(self._nodes)]
 

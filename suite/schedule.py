@@ -214,6 +214,10 @@ class Queue:
         self._asks = [(need(job.pack), estimate(job.cell)) for job in self._waiting]
         self._tried: Counter[str] = Counter()
 
+    def ask(self, need: Callable[[Pack], Need]) -> None:
+        """Have those that wait need what they do where nodes have joined."""
+        self._asks = [(need(job.pack), seconds) for job, (_, seconds) in zip(self._waiting, self._asks, strict=True)]
+
     def __len__(self) -> int:
         return len(self._waiting)
 

@@ -67,7 +67,7 @@ def test_a_method_that_kills_three_evaluators_has_failed_and_no_other_cell_has(
 
 
 NODES = """
-    import json, os, sys, time
+    import json, os, ray, subprocess, sys, time
     from pathlib import Path
     from ray.cluster_utils import Cluster
     sys.path.insert(0, os.path.dirname(sys.argv[1]))
@@ -75,25 +75,31 @@ NODES = """
     from fourfold.suite import cluster
     from fourfold.suite.events import Setting, Started
     _, _, home, folder, cells, left = sys.argv
-    cluster._PATIENCE = 60.0 if left == "another" else 3.0
+    cluster._PATIENCE = 3.0 if left == "none" else 60.0
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    node, folder = nodes.add_node(num_cpus=1), Path(folder)
+    node, folder = left != "later" and nodes.add_node(num_cpus=1), Path(folder)
+    join = f"{sys.executable} -m ray.scripts.scripts start --block --num-cpus=1 --address={nodes.address}"
+    joined = left == "later" and subprocess.Popen(["sh", "-c", f"sleep 2; exec {join}"], stdout=subprocess.DEVNULL)
     setting = Setting(folder / "results", folder, folder, campaign.KEY, lambda cell: 1.0, address=nodes.address)
     try:
         for event in cluster.run(campaign.jobs(home, json.loads(cells)), setting):
-            print(campaign.told(event), flush=True)
+            print(len(ray.nodes()), "nodes", campaign.told(event), flush=True)
             if isinstance(event, Started) and event.cell.method == "sleeper":
                 time.sleep(1)
                 nodes.remove_node(node, allow_graceful=False)
                 node = left == "another" and nodes.add_node(num_cpus=1)
     except cluster.ClusterError as error:
         print("ClusterError", error, flush=True)
+    if joined:
+        joined.terminate()
+        joined.wait()
     nodes.shutdown()
 """
 
 
 def losing_nodes(alone: list[str], folder: Path, cells: list[tuple[str, str, int]], left: str) -> str:
-    """What a campaign tells that loses its node under each cell of 600 seconds; left: whether it gets ``another``."""
+    """What a campaign tells that loses its node under each cell of 600 seconds; left: whether it gets ``another``; or
+    ``later``: it begins without any, and loses none."""
     home, told = os.environ["PYTHONPATH"].split(os.pathsep)[0], {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0a" * 32}
     done = subprocess.run([*alone, sys.executable, "-c", textwrap.dedent(NODES), str(CAMPAIGN), home, str(folder),
                            json.dumps(cells), left], text=True, capture_output=True, env=os.environ | told, timeout=400)
@@ -119,3 +125,10 @@ def test_a_cluster_without_nodes_ends_the_campaign_and_calls_no_cell_lost(
     assert f"ClusterError the nodes that had room for 2 cells are gone ({os.uname().nodename})" in said
     assert "run the same command again where there are others" in said
     assert set(store.statuses(tmp_path / "results").values()) == {"ok"}
+
+
+def test_a_campaign_begins_when_its_first_node_joins_a_head_that_has_no_cpus(
+    toy: Toy, alone: list[str], tmp_path: Path
+) -> None:
+    said = losing_nodes(alone, tmp_path, [("Noop", "tiny", 2)], "later")
+    assert (said.count("2 nodes Started noop"), said.count("Finished noop ok")) == (2, 2), said
