@@ -1,5 +1,6 @@
 """``run`` and ``submit``: score what the store lacks."""
 
+import math
 import shlex
 import signal
 import sys
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from fourfold.suite.plan import Request
     from fourfold.suite.remote import Remote
 
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, at which no clock arrives."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds; give one such as 3600.")
+    return value
 
 
 def _numbers(_: click.Context, __: click.Parameter, values: tuple[float, ...]) -> tuple[float, ...]:
@@ -77,6 +85,7 @@ _OPTIONS = (
     click.option(
         "--time-limit",
         type=click.FloatRange(min=0, min_open=True),
+        callback=_finite,
         default=3600.0,
         show_default=True,
         metavar="SECONDS",

@@ -29,6 +29,8 @@ def snapshot(folder: Path) -> dict[str, bytes]:
             "coin-slope solves coins, which is not among the tasks asked for: fair-credit",
         ),
         (["--time-limi", "3"], "--time-limit"),
+        (["--time-limit", "inf"], "inf is no number of seconds"),
+        (["--time-limit", "nan"], "nan is no number of seconds"),
         (["--backend", "proces"], "'process'"),
         (["--seeds", "0"], "--seeds"),
         (["-d", "minted", "-m", "coin-slope"], "fourfold data fetch coins minted"),
