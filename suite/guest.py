@@ -64,6 +64,7 @@ def main(arguments: list[str]) -> None:
     """
     control, folder, gpus = socket.socket(fileno=int(arguments[0])), arguments[1], arguments[2] == "gpus"
     sandbox.adopt_orphans()
+    sandbox.open_many()
     wakeup, wakener = os.pipe()
     os.set_blocking(wakener, False)
     signal.set_wakeup_fd(wakener, warn_on_full_buffer=False)
@@ -76,7 +77,7 @@ def main(arguments: list[str]) -> None:
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
     cgroups.home()  # Which those that are forked then know.
     shown = sandbox.shown()
-    level, _ = sandbox.level(shown)
+    level, _ = sandbox.level(shown, folder)
     control.sendall(WARM + bytes([sandbox.LEVELS.index(level)]))
 
     def ahead() -> tuple[int, socket.socket]:

@@ -190,7 +190,9 @@ def _become(user: int, group: int) -> None:
         _prctl(_DUMPABLE, 1)  # Else what /proc says of it would be root's.
         _own_user_namespace()
     _drop_capabilities()
-    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    processes = PROCESSES if hard == resource.RLIM_INFINITY else min(PROCESSES, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     seccomp.install()
 
 

@@ -137,13 +137,16 @@ def _holds_modules(folder: Path) -> bool:
     return any(next(folder.glob(pattern), None) for pattern in ("*.py", "*/*.py"))
 
 
-def level(folders: Sequence[str]) -> tuple[str, str]:
-    """How far a guest can be confined here, and why no further: tried out by a process that is confined and ends."""
+def level(folders: Sequence[str], place: str | None = None) -> tuple[str, str]:
+    """How far a guest can be confined here, and why no further: tried out by a process that is confined and ends.
+
+    place: a folder to try it in; None: that for temporary files.
+    """
     if os.environ.get(PLAIN) == LEVELS[0]:
         return LEVELS[0], f"{PLAIN}={LEVELS[0]} asks for no more"
     if sys.platform != "linux":
         return LEVELS[0], f"{sys.platform} has no namespaces"
-    with tempfile.TemporaryDirectory(prefix="fourfold-") as root:
+    with tempfile.TemporaryDirectory(prefix="fourfold-", dir=place) as root:
         read, write = os.pipe()
         pid = os.fork()
         if not pid:
@@ -169,6 +172,16 @@ def _lower(limit: int, value: int) -> None:
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(limit, (value, value))
+
+
+def open_many() -> None:
+    """Let this process have as many descriptors as it may.
+
+    Those that wait in sockets count for all processes of one user, its guests' too: who may have few could send none.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def die_with_parent() -> None:

@@ -37,13 +37,14 @@ _AARCH64 = {
 _EVERYWHERE = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_getfd": 438, "process_madvise": 440,
-    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447,
+    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447, "open_tree_attr": 467,
 }
 _CLONE3 = 435
 _MACHINES = {  # By machine: its audit number (linux/audit.h), what is denied; socket, clone, memfd_create,
-    "x86_64": (0xC000003E, _X86_64, 41, 56, 319, 13),  # and rt_sigaction.
-    "aarch64": (0xC00000B7, _AARCH64, 198, 220, 279, 134),
+    "x86_64": (0xC000003E, _X86_64, 41, 56, 319, 13, 53, 72),  # rt_sigaction, socketpair and fcntl.
+    "aarch64": (0xC00000B7, _AARCH64, 198, 220, 279, 134, 199, 25),
 }
+_LEASE, _NOTIFY = 1024, 1026  # F_SETLEASE and F_NOTIFY, linux/fcntl.h
 _NAMESPACES = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET
 _X32 = 0x40000000
 
@@ -62,7 +63,7 @@ def denied(machine: str) -> dict[str, int]:
 @functools.cache
 def program(machine: str) -> list[tuple[int, int, int, int]]:
     """The filter, as instructions (code, jump if true, jump if false, operand) of classic BPF; see seccomp(2)."""
-    audit, _, socket, clone, memfd_create, rt_sigaction = _MACHINES[machine]
+    audit, _, socket, clone, memfd_create, rt_sigaction, socketpair, fcntl = _MACHINES[machine]
     refuse, absent, as_if_done = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS, _ERRNO
     made = [
         (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL),
@@ -75,8 +76,11 @@ def program(machine: str) -> list[tuple[int, int, int, int]]:
     for number in sorted(denied(machine).values()):
         made += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
     made += [
-        (_EQUAL, 0, 4, socket), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 0, 1, 1),  # AF_UNIX
-        (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, refuse),
+        (_EQUAL, 1, 0, socket), (_EQUAL, 0, 4, socketpair), (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_EQUAL, 0, 1, 1), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, refuse),  # AF_UNIX alone.
+        # By a lease on a file, one guest would keep others of the same user from opening it.
+        (_EQUAL, 0, 5, fcntl), (_LOAD, 0, 0, _SECOND_ARGUMENT), (_EQUAL, 1, 0, _LEASE), (_EQUAL, 0, 1, _NOTIFY),
+        (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW),
         # Who ignored the end of its children would hide what they used: the system then counts it for nobody.
         (_EQUAL, 0, 9, rt_sigaction), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 1, 0, _SIGCHLD), (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _SECOND_ARGUMENT), (_EQUAL, 0, 2, 0), (_LOAD, 0, 0, _SECOND_ARGUMENT + 4), (_EQUAL, 1, 0, 0),

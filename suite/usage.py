@@ -111,11 +111,15 @@ def _resident(pid: int) -> int:
 
 
 def _shared(pid: int) -> int:
-    """Resident bytes of a process, each page divided by the number of processes that map it."""
-    with contextlib.suppress(OSError):
+    """Resident bytes of a process, each page divided by the number of processes that map it.
+
+    Of one that lets nobody look, as it may choose, every page counts.
+    """
+    try:
         lines = _told(f"/proc/{pid}/smaps_rollup").splitlines()
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
-    return 0
+    except OSError:
+        return _resident(pid)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
 
 
 def _cpu_elsewhere(guest: int) -> float:

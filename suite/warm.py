@@ -167,6 +167,7 @@ class Parents:
     """
 
     def __init__(self, most: int = 4, *, sandboxed: bool = False) -> None:
+        sandbox.open_many()
         self._most, self._sandboxed = most, sandboxed
         self._parents: OrderedDict[tuple[str, tuple[str, ...], int, bool, bool], Parent] = OrderedDict()
 

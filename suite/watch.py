@@ -169,7 +169,11 @@ class Watch:
         self._selector.unregister(self._asks)
 
     def _read_log(self) -> None:
-        if data := os.read(self._log, _PIPE):
+        try:
+            data = os.read(self._log, _PIPE)
+        except BlockingIOError:  # The guest, which may open its own end, has read it first.
+            return
+        if data:
             self.log.add(data)
         else:
             self._selector.unregister(self._log)
@@ -201,7 +205,10 @@ class Watch:
             raise VisitError("out-of-memory", f"it used {sizes}; {_MORE_MEMORY}")
 
     def finish(self) -> None:
-        """Wait, not for long, for a guest that is done to end by itself."""
+        """Wait, not for long, for a guest that is done to end by itself. What it says now is not heard."""
+        if not self._closed:
+            self._closed = True
+            self._selector.unregister(self._answers)
         self.allow(_GRACE)
         with contextlib.suppress(VisitError):
             while not self._reaped:
@@ -271,7 +278,7 @@ def _silent(reaped: Reaped) -> VisitError:
         reason = "it was killed by SIGKILL, as the system does when memory runs out; use less"
         return KilledError("out-of-memory", reason)
     if code < 0:
-        name = signal.Signals(-code).name
+        name = signal.Signals(-code).name if -code in signal.valid_signals() and -code < signal.SIGRTMIN else str(-code)
         reason = f"it was ended by {name} before it had answered; run it by itself to find out where"
         return VisitError("failed", reason)
     return VisitError("failed", f"it left with exit code {code} before it had answered; let fit and predict return")

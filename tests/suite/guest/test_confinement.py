@@ -196,9 +196,7 @@ def another_user() -> list[str]:
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", python]
 
 
-@CONFINED
-def test_it_works_as_an_ordinary_user(another_user: list[str]) -> None:
-    code = f"""
+LEVEL_OF_ANOTHER = f"""
 import importlib.util, json, os, sys, types
 package = types.ModuleType("fourfold"); package.__path__ = []
 suite = types.ModuleType("fourfold.suite"); suite.__path__ = [{str(Path(sandbox.__file__).parent)!r}]
@@ -206,7 +204,12 @@ sys.modules.update({{"fourfold": package, "fourfold.suite": suite}})
 from fourfold.suite import sandbox
 print(json.dumps([os.getuid(), *sandbox.level(["/usr"])]))
 """
-    ran = subprocess.run([*another_user, "-c", code], capture_output=True, text=True, env={"TMPDIR": "/tmp"}, cwd="/")
+
+
+@CONFINED
+def test_it_works_as_an_ordinary_user(another_user: list[str]) -> None:
+    command = [*another_user, "-c", LEVEL_OF_ANOTHER]
+    ran = subprocess.run(command, capture_output=True, text=True, env={"TMPDIR": "/tmp"}, cwd="/")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == [65534, "namespaces", ""]
 
@@ -245,3 +248,28 @@ def test_what_is_shown_of_such_a_project_can_be_imported_and_its_key_not_be_read
     budget = Budget(time_limit=20.0, memory_limit=2 << 30)
     seen = visit(parents.get((), 1, str(python)), str(method), "Looks", {}, budget, asks)
     assert heard(seen) == [True, ["lone.py"]]
+
+
+@CONFINED
+@pytest.mark.parametrize("family", ["AF_INET", "AF_NETLINK"])
+def test_it_has_no_pairs_of_sockets_but_local_ones(found: Callable[..., Any], family: str) -> None:
+    call = {"x86_64": 53, "aarch64": 199}[platform.machine()]
+    tried = f"[libc.syscall({call}, int(socket.{{}}), 1, 0, (ctypes.c_int * 2)()), ctypes.get_errno()]"
+    before = "libc = ctypes.CDLL(None, use_errno=True)"
+    assert found(tried.format(family), before=before) == [-1, 1]
+    assert found(tried.format("AF_UNIX"), before=before)[0] == 0
+
+
+@CONFINED
+@pytest.mark.parametrize("command", [1024, 1026])
+def test_it_takes_no_lease_on_a_file(found: Callable[..., Any], command: int) -> None:
+    lease = f"[libc.fcntl(os.open('.', os.O_RDONLY), {command}, 0), ctypes.get_errno()]"
+    assert found(lease, before="libc = ctypes.CDLL(None, use_errno=True)") == [-1, 1]
+
+
+@CONFINED
+def test_fewer_processes_than_a_guest_may_have_are_no_reason_to_confine_it_less(another_user: list[str]) -> None:
+    code = ("import resource; resource.setrlimit(resource.RLIMIT_NPROC, (300, 300))\n" + LEVEL_OF_ANOTHER)
+    ran = subprocess.run([*another_user, "-c", code], capture_output=True, text=True, env={"TMPDIR": "/tmp"}, cwd="/")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == [65534, "namespaces", ""]

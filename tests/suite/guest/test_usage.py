@@ -1,10 +1,12 @@
 """CPU time, wall clock and size of a method, counted from outside, with all it starts and whatever it says."""
 
+import os
 import sys
 from collections.abc import Callable
 
 import pytest
 
+from fourfold.suite import usage
 from fourfold.suite.visit import Visit
 
 Run = Callable[..., Visit]
@@ -99,3 +101,18 @@ def test_the_numbers_in_a_fitted_method_are_counted(run: Run) -> None:
         ).parameters
         is None
     )
+
+
+@LINUX
+def test_a_process_that_lets_nobody_look_is_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may trace all processes, as root may, is refused by none: so the refusal is made here."""
+    told = usage._told
+
+    def refused(path: str) -> bytes:
+        if path.endswith("smaps_rollup"):
+            raise PermissionError(path)
+        return told(path)
+
+    seen = usage._shared(os.getpid())
+    monkeypatch.setattr(usage, "_told", refused)
+    assert usage._shared(os.getpid()) >= seen > 0

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -285,3 +286,44 @@ def test_a_method_that_stops_its_parent_does_not_stop_the_suite(
     )
     with Parents() as parents, pytest.raises(GuestLost, match="ended with code -9"):
         visit(parents.get((), 1), str(stopper), "Stopper", {}, Budget(time_limit=2), asks)
+
+
+def test_a_signal_without_a_name_is_told_by_its_number(run: Callable[..., Visit]) -> None:
+    seen = run("def fit(self, train, budget): os.kill(os.getpid(), 40)")
+    assert (seen.status, "it was ended by 40 before it had answered" in seen.reason) == ("failed", True), seen.reason
+
+
+def test_who_reads_its_own_log_away_breaks_nothing(run: Callable[..., Visit]) -> None:
+    """As an ordinary user a guest may open the other end of the pipe that it prints to."""
+    seen = run("""
+        def fit(self, train, budget):
+            mine, end = None, time.time() + 1
+            try:
+                mine = os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK)
+            except PermissionError:
+                end = 0
+            while time.time() < end:
+                os.write(2, b"x")
+                try:
+                    os.read(mine, 1 << 20)
+                except BlockingIOError:
+                    pass
+    """)
+    assert seen.status == "ok", seen.reason
+
+
+def test_what_comes_after_the_last_frame_is_not_gathered(run: Callable[..., Visit]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seen = run(predict="""
+        def predict(self, query):
+            from fourfold.suite import boundary
+            send, out, block = boundary.send, answers(), bytes(1 << 20)
+            def flooding(descriptor, tag, body=b""):
+                send(descriptor, tag, body)
+                while tag == b"S":
+                    os.write(out, block)
+            boundary.send = flooding
+            return np.full(len(query.features), 0.5)
+    """)
+    assert seen.status == "ok", seen.reason
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10  # KiB
