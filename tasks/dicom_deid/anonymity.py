@@ -1,5 +1,6 @@
 """How many patients share what is kept of each, and how well their images are told apart."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
@@ -46,7 +47,7 @@ def _kept(file: File) -> dict[str, str]:
 
 def _band(age: str) -> str:
     """The band that an age is in, as DICOM spells ages; as it stands where it is none."""
-    if age[:3].isdigit() and age[3:] in ("y", "m", "w", "d"):
+    if re.fullmatch("[0-9]{3}[ymwd]", age):
         years = int(age[:3]) if age[3:] == "y" else 0
         return str(sum(years > end for end in BANDS))
     return age

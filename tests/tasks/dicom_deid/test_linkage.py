@@ -3,6 +3,7 @@
 from io import BytesIO
 
 import numpy as np
+import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
@@ -95,6 +96,13 @@ def test_k_counts_who_shares_what_is_kept():
     answers = released(Modality=lambda each: "MR")
     del answers["0.dcm"]
     assert k_anonymity(KEY, answers)[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR AS")
+def test_an_age_in_other_digits_is_in_no_band():
+    answers = released(SpecificCharacterSet=lambda each: "ISO_IR 100", PatientAge=lambda each: "²²²Y")
+    assert {each for one in answers.values() for each in one.texts["(0010,1010)"]} == {"²²²Y"}
+    assert set(k_anonymity(KEY, answers)) == {len(PATIENTS)}
 
 
 def test_images_of_one_patient_are_told_from_others_if_they_are_alike():
