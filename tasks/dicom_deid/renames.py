@@ -31,15 +31,16 @@ class Answered:
 def answered(given: Collection[str], written: Mapping[str, bytes]) -> Answered:
     """Match the files of an output to the given paths.
 
-    A list of new names is followed if it maps given paths one to one onto files that are there. A given path that it
-    does not name is expected under its own name, unless another was renamed to that.
+    A list of new names is followed if it maps given paths one to one onto files that are there; then it says nothing
+    else, and otherwise it is an extra file as any other. A given path that it does not name is expected under its own
+    name, unless another was renamed to that.
     """
     if MAPPING not in written or MAPPING in given:
         return _matched({path: path for path in given}, written)
     rows, why = _rows(written[MAPPING])
     why = why or _no_bijection(rows, given, written)
     if why:
-        kept = _matched({path: path for path in given}, written, {MAPPING})
+        kept = _matched({path: path for path in given}, written)
         return Answered(kept.files, kept.names, kept.extra, why=f"{MAPPING} is not followed: {why}")
     new, taken = dict(rows), {target for _, target in rows}
     targets = {path: new.get(path, path) for path in given if path in new or path not in taken}
