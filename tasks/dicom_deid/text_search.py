@@ -50,6 +50,8 @@ _LEGACY = (
 LARGE = 4096
 """Bytes of which a stretch may have more only if it is text, to be decoded whole."""
 _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2}
+LONG = 16
+"""Characters of a UID from which on it is found under another root, or without its dots, by no chance."""
 _CODED = ("", "hex", "base64")
 """Spellings whose neighbours say nothing."""
 _SHORTEST = 6
@@ -69,10 +71,10 @@ def bare(folded: str) -> str:
 
 
 def bounded(text: str, start: int, end: int, kind: str = "") -> bool:
-    """Whether ``text[start:end]`` stands as a word. kind: ``uid``, whose dots hold digits together; ``date``, which a
-    time of day may follow."""
+    """Whether ``text[start:end]`` stands as a word. kind: ``uid``, whose dots hold digits together, so that a short one
+    may be another's end; ``date``, which a time of day may follow."""
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    if kind == "uid" and before == ".":
+    if kind == "uid" and before == "." and end - start < LONG:
         return False
     if kind == "date" and after.isdigit() and _TIME.match(text, end):
         after = ""
@@ -131,7 +133,7 @@ class Texts:
         pairs = ((bare(text), text, number) for text, numbers in self.folded.items() for number in numbers)
         wanted = (
             (short, number) for short, text, number in pairs
-            if self.kinds[number] != "uid" and len(short) >= 4
+            if len(short) >= (LONG if self.kinds[number] == "uid" else 4)
             and (short != text.strip() or any(each.isdigit() for each in short))
         )
         return _grouped(wanted)
@@ -252,6 +254,8 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
         for one in of_separated[number]:
             if (one, first) in seen or last - first > 3 * (end - start):
                 continue
+            if texts.kinds[one] == "uid" and "." in text[first : last + 1]:
+                continue  # Digits with dots elsewhere are another UID.
             if bounded(text, first, last + 1, texts.kinds[one]):
                 yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
 

@@ -54,6 +54,17 @@ def test_a_uid_is_none_within_a_longer_one():
     assert not forms(uid, f"{uid}8".encode())
 
 
+@pytest.mark.parametrize(("written", "found"), [
+    ("1.{}", {PLAIN}), ("2.25.{}", {PLAIN}), ("2.25.{}.1", {PLAIN}), ("9{}", set()), ("{}8", set()),
+    ("2.25.{bare}", {SEPARATED}), ("{bare}", {SEPARATED}), ("2.25.{bare}7", set()), ("2.25.7{bare}", set()),
+    ("{moved}", set()),
+])  # fmt: skip
+def test_a_long_uid_is_found_under_another_root_and_without_dots(written, found):
+    uid = "1.2.826.0.1.3680043.10.1234.20240301.1.12"
+    data = written.format(uid, bare=uid.replace(".", ""), moved=uid[:-4] + "11.2")
+    assert forms(uid, data.encode(), "UI") == found
+
+
 def test_a_date_is_found_with_a_time_behind_it_and_not_within_a_number():
     looked = Texts(["20240301"], ["date"], [False])
     assert search(looked, [stretch(b"20240301093000.000", "DT")])
