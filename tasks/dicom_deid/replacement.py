@@ -1,5 +1,6 @@
 """Identities that leak by what was put in their place: another's name, a plain hash, the same shift of all dates."""
 
+import base64
 import hashlib
 import re
 import zlib
@@ -16,8 +17,10 @@ from fourfold.tasks.dicom_deid.text_search import bare, fold
 NAME, NUMBERS = "(0010,0010)", ("(0010,0020)", "(0010,1000)", "(0010,1002)[0].(0010,0020)")
 SHORTEST = 8
 """Characters of a hash from which on a part of it is no chance: 32 bits in hex; of digits alone, ten."""
-_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b")
-_HEX, _DIGITS = re.compile(r"[0-9a-f]{8,128}"), re.compile(r"\d{10,156}")
+_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b")
+_HEX, _DIGITS = re.compile(r"[0-9a-f]{8,128}"), re.compile(r"[0-9]{10,156}")
+_BASE64 = re.compile(r"[0-9A-Za-z+/]{10,88}"), re.compile(r"[0-9A-Za-z_-]{10,88}")
+_WEB_SAFE = str.maketrans("-_", "+/")
 
 
 def replaced_by_identity(key: Key, answers: Mapping[str, File]) -> npt.NDArray[np.bool_]:
@@ -45,20 +48,34 @@ def replaced_by_identity(key: Key, answers: Mapping[str, File]) -> npt.NDArray[n
 
 def replaced_by_hash(key: Key, answers: Mapping[str, File]) -> npt.NDArray[np.bool_]:
     """(patients,) bool: in whose files an unsalted hash of their number or name stands, in whole or its beginning, in
-    hex, or as a decimal number, its end. Who has a list of patients turns it around."""
+    hex, in base64, or as a decimal number, its end. Who has a list of patients turns it around."""
     found = np.zeros(len(key.patients), bool)
     digests = [_digests(person) for person in key.patients]
     for patient, file in _written(key, answers):
         if found[patient]:
             continue
-        text = "\n".join(each for values in file.texts.values() for each in values).lower()
+        text = "\n".join(each for values in file.texts.values() for each in values)
         hexadecimal, decimal = digests[patient]
-        words = (word for word in _HEX.findall(text) if not word.isdigit() or len(word) >= 10)
+        words = [word for word in _HEX.findall(text.lower()) if not word.isdigit() or len(word) >= 10]
+        numbers = set(_DIGITS.findall(text))
+        words += [word for number in numbers for word in _beginnings(int(number))]
+        coded = {word for pattern in _BASE64 for word in pattern.findall(text) if not word.isdigit()}
+        words += map(_decoded, coded)
         found[patient] = any(hexadecimal.get(word[:SHORTEST], "").startswith(word) for word in words) or any(
             decimal.get(word[-SHORTEST:], "").endswith(word) or decimal.get(word[:SHORTEST], "").startswith(word)
-            for word in _DIGITS.findall(text)
+            for word in numbers
         )
     return found
+
+
+def _beginnings(number: int) -> list[str]:
+    """The hex digits that a number was made of, if these were the beginning of a hash: it may have begun with zeros."""
+    return [f"{'0' * zeros}{number:x}" for zeros in range(3)]
+
+
+def _decoded(word: str) -> str:
+    """In hex what a word says if it is base64, as far as it has whole groups of four characters."""
+    return base64.b64decode(word.translate(_WEB_SAFE)[: len(word) // 4 * 4]).hex()
 
 
 def offsets(key: Key, answers: Mapping[str, File]) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Identities that leak by what replaced them."""
 
+import base64
 import hashlib
 import zlib
 from io import BytesIO
@@ -64,6 +65,14 @@ HASHED = {
     "after a prefix": f"ANON-{hashlib.md5(MRN).hexdigest()[:16]}",
     "a decimal number": str(int(hashlib.md5(MRN).hexdigest(), 16)),
     "the end of one": str(int(hashlib.sha256(MRN).hexdigest(), 16))[-10:],
+    "the first 8 digits as a number": str(int(hashlib.sha256(MRN).hexdigest()[:8], 16)),
+    "the first 15 digits as a number": str(int(hashlib.sha256(MRN).hexdigest()[:15], 16)),
+    "a UID of the first 16 bytes": f"2.25.{int.from_bytes(hashlib.sha256(MRN).digest()[:16], 'big')}",
+    "a number that begins with zeros": str(int(hashlib.md5(b"long, hope").hexdigest()[:16], 16)),
+    "base64": base64.b64encode(hashlib.sha256(MRN).digest()).decode(),
+    "base64 for the web": base64.urlsafe_b64encode(hashlib.md5(b"Long^Hope").digest()).decode(),
+    "the beginning of base64": f"ID-{base64.b64encode(hashlib.sha512(MRN).digest()).decode()[:12]}",
+    "sha3": hashlib.sha3_256(MRN).hexdigest(),
     "crc32": f"{zlib.crc32(MRN):08x}",
     "of the name": hashlib.sha256(b"Long^Hope").hexdigest(),
     "of the name in capitals": hashlib.md5(b"HOPE LONG").hexdigest(),
