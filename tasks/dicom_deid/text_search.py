@@ -2,15 +2,18 @@
 
 Three automata (Aho and Corasick 1975) read each file once: over its text, decoded, NFKC and case-folded; over the same
 without separators, so that ``555-12-34`` is found as ``5551234``; and over all of its bytes, for texts in encodings
-other than its own, in base64 or hex, or backwards. A hit counts only where the text stands as a word: bounded by
-another category of character, but for scripts that write no spaces between words, where it may stand within others.
+other than its own, in base64 or hex, or backwards. Text with escapes, as JSON, XML and web addresses have them, is
+read without these too. A hit counts only where the text stands as a word: bounded by another category of character,
+but for scripts that write no spaces between words, where it may stand within others.
 """
 
 import base64
 import binascii
+import html
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +44,11 @@ _UNSEEN = re.compile(
 )
 _PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d){0,2}(?!\d)")
+_ESCAPE = re.compile(
+    r"(?P<units>(?:(?:\\+|%)u[0-9a-f]{4})+)|(?P<points>(?:\\+u\{[0-9a-f]{1,6}\})+)|(?P<bytes>(?:(?:%|\\+x)[0-9a-f]{2})+)"
+    r"|(?P<entity>&#?[0-9a-z]{1,31};)"
+)
+"""How JSON (in UTF-16), JavaScript, addresses and Python (in bytes), and HTML write characters, in lower case."""
 _NOT_ASCII = re.compile(rb"[\x1b\x80-\xff]")
 _LEGACY = (
     *("latin-1", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
@@ -91,6 +99,27 @@ def _runs_on(left: str, right: str, alone: bool) -> bool:
     if left.isdigit() or right.isdigit():
         return left.isdigit() and right.isdigit()
     return all(each.isalpha() or unicodedata.category(each)[0] == "M" for each in (left, right))
+
+
+def unescaped(folded: str) -> str:
+    """A folded text with the characters that stand escaped in it, folded again."""
+    return fold(_ESCAPE.sub(_meant, folded))
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """What a run of escapes of one sort says; of bytes in UTF-8 or, where they are not, Latin-1."""
+    if escape["entity"]:
+        return html.unescape(escape[0])
+    digits = re.findall(r"[0-9a-f]+", escape[0].replace("x", " ") if escape["bytes"] else escape[0])
+    if escape["points"]:
+        return "".join(chr(int(each, 16)) if int(each, 16) < 0x110000 else "\ufffd" for each in digits)
+    data = bytes.fromhex("".join(digits))
+    if escape["units"]:
+        return data.decode("utf-16-be", "replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 class Hit(NamedTuple):
@@ -236,8 +265,29 @@ def _printed(one: Stretch) -> Iterator[Stretch]:
 
 
 def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
-    """Hits in what is decoded, with and without separators."""
+    """Hits in what is decoded, and those more that it has without its escapes, as if that stood behind it."""
     pieces = [_folded(one, codec) for one in cut]
+    found = [*_in_pieces(texts, cut, pieces)]
+    yield from found
+    escaped = [at for at, piece in enumerate(pieces) if _may_escape(piece) and _ESCAPE.search(piece)]
+    if not escaped:
+        return
+    behind = {id(cut[at]): len(pieces[at]) for at in escaped}
+    times = Counter((hit.text, id(hit.stretch)) for hit in found)
+    for hit in _in_pieces(texts, [cut[at] for at in escaped], [unescaped(pieces[at]) for at in escaped]):
+        spot = hit.text, id(hit.stretch)
+        times[spot] -= 1
+        if times[spot] < 0:
+            yield hit._replace(start=behind[spot[1]] + hit.start)
+
+
+def _may_escape(piece: str) -> bool:
+    """Whether a text holds what escapes begin with."""
+    return "\\" in piece or "%" in piece or "&" in piece
+
+
+def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> Iterator[Hit]:
+    """Hits in folded texts, each of a stretch, with and without separators."""
     text, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
     plain, separated, _ = texts.automata
     of_plain, of_separated, _ = texts.lists

@@ -1,5 +1,7 @@
 import base64
+import json
 import unicodedata
+from urllib.parse import quote_plus
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fourfold.tasks.dicom_deid.stretches import Stretch
-from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search
+from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search, unescaped
 
 NAMES = ("Hope Long", "Ψάλτης Μιχάλης", "Иванов Сергей", "محمد الأحمد", "לוי אברהם", "राम कुमार", "สมชาย ใจดี",
          "王小明", "山田太郎",
@@ -76,6 +78,45 @@ def test_a_date_is_found_with_a_time_behind_it_and_not_within_a_number():
 def test_names_and_numbers_are_found_whatever_stands_between_their_parts(between):
     assert forms("Hope Long", f"for Hope{between}Long today".encode()) & {PLAIN, SEPARATED}
     assert forms("555-12-3456", f"SSN 555{between}12{between}3456".encode()) & {PLAIN, SEPARATED}
+
+
+ESCAPES = {
+    "JSON": lambda text: json.dumps(text).encode(),
+    "JSON in JSON": lambda text: json.dumps(json.dumps(text)).encode(),
+    "XML": lambda text: text.encode("ascii", "xmlcharrefreplace"),
+    "XML in hex": lambda text: "".join(f"&#x{ord(each):X};" for each in text).encode(),
+    "an address": lambda text: f"/find?name={quote_plus(text)}&page=2".encode(),
+    "JavaScript": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text).encode(),
+    "a script's escape": lambda text: "".join(f"%u{ord(each):04X}" for each in text).encode(),
+    "Python's bytes": lambda text: repr(text.encode()).encode(),
+    "Python's ASCII": lambda text: ascii(text).encode(),
+}
+
+
+@pytest.mark.parametrize("vr", ["LT", "OB"])
+@pytest.mark.parametrize("how", ESCAPES)
+@pytest.mark.parametrize("name", [*NAMES, "Nguyễn Văn An".upper(), unicodedata.normalize("NFD", "Müller-Lüdenscheidt")])
+def test_a_name_in_escapes_is_found(name, how, vr):
+    data = b"{name: " + ESCAPES[how](name) + b"}"
+    assert forms(unicodedata.normalize("NFC", name.title()), data, vr) & {PLAIN, SEPARATED}
+
+
+def test_a_letter_outside_the_first_plane_is_two_escapes_in_json():
+    assert forms("𠮷田 太郎", json.dumps("𠮷田 太郎").encode()) == {PLAIN}
+    assert unescaped("a\\ud842!") == "a\ufffd!"
+
+
+def test_escapes_beside_a_text_are_no_second_hit():
+    looked = texts("Long", "王小明")
+    assert [hit.text for hit in search(looked, [stretch(b"50%20 long &amp; \\u0031", "LT")])] == [0]
+    hits = search(looked, [stretch(b"long axis %4Cong, long\\u738b\\u5c0f\\u660e", "LT")])
+    assert sorted(hit.text for hit in hits) == [0, 0, 0, 1]
+    assert len({(hit.text, hit.start) for hit in hits}) == 4
+
+
+@given(st.text(alphabet=r"\\%&#ux{};0123456789abcdef", max_size=60))
+def test_no_escapes_end_the_search(text):
+    assert isinstance(unescaped(text), str)
 
 
 def test_parts_on_two_lines_are_no_number():
