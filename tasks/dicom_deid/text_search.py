@@ -11,13 +11,14 @@ import base64
 import binascii
 import html
 import re
+import struct
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, product
 from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,11 +58,13 @@ _LEGACY = (
 )
 LARGE = 4096
 """Bytes of which a stretch may have more only if it is text, to be decoded whole."""
-_WIDTHS = {"utf-16-le": 2, "utf-16-be": 2}
+_WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 LONG = 16
 """Characters of a UID from which on it is found under another root, or without its dots, by no chance."""
-_CODED = ("", "hex", "base64")
+_CODED = ("", "hex", "base64", "number")
 """Spellings whose neighbours say nothing."""
+_EIGHT = ("FD", "SV", "UV")
+"""Value representations whose numbers have 8 bytes."""
 _SHORTEST = 6
 """Bytes that a text must have to be looked for in bytes that are not decoded."""
 
@@ -145,7 +148,7 @@ class _Bytes(NamedTuple):
 @dataclass(frozen=True)
 class Texts:
     """What is looked for. texts: (n,); kinds: (n,), of each what ``bounded`` knows, or anything else; coded: (n,)
-    whether to look for it in hex, in base64 and backwards as well."""
+    whether to look for it in hex, in base64, in UTF-32, backwards and as a binary number as well."""
 
     texts: Sequence[str]
     kinds: Sequence[str]
@@ -215,10 +218,16 @@ def _spellings(number: int, text: str, coded: bool) -> Iterator[_Bytes]:
             yield _Bytes(number, "ISO 2022", escaped, "")
         if coded:
             yield _Bytes(number, "backwards", one[::-1].encode(), "utf-8")
-    for one in sorted(cases) if coded else ():
-        yield _Bytes(number, "hex", binascii.hexlify(one.encode()), "hex")
-        for encoded in _base64(one.encode()):
+            for codec in ("utf-32-le", "utf-32-be"):
+                yield _Bytes(number, codec.upper(), one.encode(codec), codec)
+    for one, codec in product(sorted(cases) if coded else (), ("utf-8", "utf-16-le")):
+        yield _Bytes(number, "hex", binascii.hexlify(one.encode(codec)), "hex")
+        for encoded in _base64(one.encode(codec)):
             yield _Bytes(number, "base64", encoded, "base64")
+    digits = re.sub("[^0-9]", "", text)
+    if coded and 8 <= len(digits) < 16 and len(digits) >= len(text) // 2:
+        for order, code in product("<>", "dQ"):
+            yield _Bytes(number, "number", struct.pack(order + code, int(digits)), "number")
 
 
 def _iso_2022(text: str) -> Iterator[bytes]:
@@ -376,11 +385,15 @@ def _ranges(cut: Sequence[Stretch]) -> Iterator[tuple[bytes, int, int, list[Stre
 def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, kind: str) -> bool:
     """Whether these bytes are the text: of the right case, a word, and more than chance."""
     found = stretch.data[start:end]
-    if one.codec == "base64" and found != one.exact:
+    if one.codec in ("base64", "number") and found != one.exact:
         return False
+    if one.codec == "number":
+        alone = end - start == stretch.end - stretch.start
+        return alone or (stretch.vr in _EIGHT and (start - stretch.start) % 8 == 0)
     width = _WIDTHS.get(one.codec, 1)
     if one.codec not in _CODED:
-        before = stretch.data[max(stretch.start, start - 4 * width) : start].decode(one.codec, "replace")[-1:]
+        first = start - min(4, (start - stretch.start) // width) * width
+        before = stretch.data[first:start].decode(one.codec, "replace")[-1:]
         after = stretch.data[end : min(stretch.end, end + 4 * width)].decode(one.codec, "replace")[:1]
         middle = found.decode(one.codec, "replace")
         if not middle or not bounded(before + middle + after, len(before), len(before) + len(middle), kind):

@@ -2,21 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, cast
 
 from fourfold.tasks.dicom_deid.containers import unpacked
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.reading import ITEM, SAMPLES, File, same_samples
-from fourfold.tasks.dicom_deid.stretches import Stretch
+from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, inflate
 from fourfold.tasks.dicom_deid.text_search import Hit, Texts, bare, fold, search
 
 OWN = frozenset({"date", "age"})
 """Kinds that say nothing in the file of somebody else."""
 _OTHER_DATES = frozenset(("AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
 """Value representations in which a shifted date may be another one's original by chance."""
+_ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+ATTEMPTS = 64
+"""Places in a stretch of bytes at which zlib is tried."""
 Spot = tuple[int, str]
 """The number of a text, and a place without the numbers of items, which change as items go."""
 
@@ -163,7 +167,18 @@ class Wanted:
 def _searched(cut: Sequence[Stretch]) -> list[Stretch]:
     """These stretches without pixels, and what is packed in them."""
     plain = [one for one in cut if not one.place.endswith(SAMPLES)]
-    return [*plain, *unpacked(plain)]
+    deflated = [inner for one in plain for inner in _deflated(one)]
+    return [*plain, *unpacked(plain), *deflated, *unpacked(deflated)]
+
+
+def _deflated(one: Stretch) -> Iterator[Stretch]:
+    """What zlib compressed within a stretch of bytes, such as the pages of a PDF. Many places look as if such began;
+    what begins the stretch itself is left to ``unpacked``."""
+    starts = () if one.vr in TEXT else _ZLIB.finditer(one.data, one.start + 1, one.end)
+    for start in islice(starts, ATTEMPTS):
+        data = inflate(one.data[start.start() : one.end], 15)
+        if data:
+            yield Stretch(data, f"{one.place} zlib", "", 0, len(data))
 
 
 def spot(hit: Hit) -> Spot:

@@ -3,6 +3,7 @@
 import base64
 import bz2
 import gzip
+import json
 import lzma
 import zlib
 
@@ -16,6 +17,13 @@ def blob(value: bytes, vr: str = "OB"):
 
     def change(dataset: Dataset) -> None:
         dataset.private_block(0x21, "X", create=True).add_new(1, vr, value + b"\0" * (len(value) % 2))
+
+    return change
+
+
+def codes(text: str):
+    def change(dataset: Dataset) -> None:
+        dataset.private_block(0x21, "X", create=True).add_new(1, "UL", [ord(each) for each in text])
 
     return change
 
@@ -45,6 +53,13 @@ HIDING = {
     "xz": lambda clean, given, text, changed: clean + lzma.compress(given),
     "gzipped twice": lambda clean, given, text, changed: clean + gzip.compress(gzip.compress(given)),
     "zlib in a blob": lambda clean, given, text, changed: changed(clean, blob(zlib.compress(given) + b"\0")),
+    "zlib within a blob": lambda clean, given, text, changed: changed(
+        clean, blob(b"x\x9c%PDF stream\n" + zlib.compress(f"BT ({text}) Tj ET".encode()) + b"\nendstream")
+    ),
+    "gzip in zlib": lambda clean, given, text, changed: clean + b"\0\1" + zlib.compress(gzip.compress(given), 9),
+    "as UTF-32 in a blob": lambda clean, given, text, changed: changed(clean, blob(text.encode("utf-32-le"))),
+    "as codes": lambda clean, given, text, changed: changed(clean, codes(text)),
+    "escaped as in JSON": lambda clean, given, text, changed: changed(clean, comment(json.dumps({"name": text}))),
     "in base64": lambda clean, given, text, changed: changed(
         clean, comment(base64.b64encode(b"xy" + text.encode()).decode())
     ),
