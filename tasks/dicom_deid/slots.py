@@ -130,7 +130,7 @@ class Filler:
         """Write a day, ``time`` behind it where the element holds both; in the reference it is shifted."""
         where = self.where(target)
         self.put(target, f"{day if self.given else self.shifted(day):{format}}{time}")
-        self.note("date", self.locus, where, f"{day:{format}}", days(day))
+        self.note("date", self.locus, where, f"{day:{format}}", told_days(day))
         if self.notes is not None:
             self.notes.dated.append(Dated(self.path, self.who.patient, where, f"{day:%Y%m%d}"))
 
@@ -198,8 +198,8 @@ class Filler:
         return (bare,) if kind in ("phone", "ssn", "mrn", "account", "accession") and len(bare) >= 6 else ()
 
     def day_forms(self, day: str) -> tuple[str, ...]:
-        """How a day, ``YYYYMMDD``, may be spelled."""
-        return (day, *days(_day(day)))
+        """How a day, ``YYYYMMDD``, may be recognized."""
+        return (day, *told_days(_day(day)))
 
     def spelled(self, part: str, shifted: bool = False) -> tuple[str, list[Item]]:
         """A phrase with its slots filled, and each item in it. shifted: with dates as the reference has them."""
@@ -218,7 +218,7 @@ class Filler:
         person = self.who.person
         if name in ("date", "birth"):
             day = self.day - timedelta(days=41) if name == "date" else _day(person.day)
-            return "date", spelled_day(self.shifted(day) if shifted else day, self.style), days(day)
+            return "date", spelled_day(self.shifted(day) if shifted else day, self.style), told_days(day)
         if name == "title":
             return "", {"F": "Ms.", "M": "Mr."}[person.sex], ()
         if name == "age":
@@ -252,12 +252,20 @@ def spelled_day(day: date, style: int) -> str:
 
 
 def days(day: date) -> tuple[str, ...]:
-    """The ways in which a day may be spelled."""
+    """The ways in which a day is spelled here."""
     month = MONTHS[day.month - 1]
     return (
         f"{day:%d.%m.%Y}", f"{day:%Y-%m-%d}", f"{day:%m/%d/%Y}", f"{day.day} {month} {day.year}", f"{day:%Y%m%d}",
         f"{month} {day.day}, {day.year}",
     )  # fmt: skip
+
+
+def told_days(day: date) -> tuple[str, ...]:
+    """The ways in which a day may be recognized: a method may also write short names of months, with or without 0."""
+    month = MONTHS[day.month - 1][:3]
+    numbers = dict.fromkeys((f"{day.day}", f"{day:%d}"))
+    short = [form for each in numbers for form in (f"{each}-{month}-{day.year}", f"{month} {each}, {day.year}")]
+    return (*days(day), *short)
 
 
 def orders(family: str, given: str) -> tuple[str, ...]:

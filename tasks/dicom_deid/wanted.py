@@ -18,6 +18,7 @@ OWN = frozenset({"date", "age"})
 """Kinds that say nothing in the file of somebody else."""
 _OTHER_DATES = frozenset(("AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
 """Value representations in which a shifted date may be another one's original by chance."""
+_DATES = frozenset(("DA", "DT"))
 _ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 ATTEMPTS = 64
 """Places in a stretch of bytes at which zlib is tried."""
@@ -124,7 +125,7 @@ class Wanted:
 
     def items(self, hit: Hit, path: str) -> Sequence[int]:
         """The items that a hit in an output for a given path gives away: those planted where it is, else all that it
-        spells, of that file first."""
+        spells, of that file first; in a date that was not there, those of that file alone."""
         case = ("items", hit.text, path, hit.stretch.place, hit.stretch.vr)
         if case not in self._found:
             self._found[case] = self._items(hit, path)
@@ -141,8 +142,17 @@ class Wanted:
                 return planted
         if not own and not self.telling[hit.text]:
             return []
+        if own and hit.stretch.vr in _DATES and self._is_new(place, path):
+            return [number for number, item in here if item.kind == "date"]
         chance = hit.stretch.vr in _OTHER_DATES or not own
         return [number for number, item in here or items if not (item.kind in OWN and chance)]
+
+    def _is_new(self, place: str, path: str) -> bool:
+        """Whether a method added an element: a date of the same file stands there by no chance, as shifts go."""
+        case = ("places", path)
+        if case not in self._found:
+            self._found[case] = {spread(one.place) for one in self.given[path].stretches}
+        return spread(place) not in self._found[case]
 
     def _in_given(self, path: str) -> dict[str, list[Hit]]:
         """What stands in a given file, by the place of the stretch that holds it, packed or not."""

@@ -12,7 +12,19 @@ from fourfold.tasks.dicom_deid import headers, nested, private_blocks, wording
 from fourfold.tasks.dicom_deid.envelope import filename, meta, preamble
 from fourfold.tasks.dicom_deid.headers import CLASSES, Visit, character_set
 from fourfold.tasks.dicom_deid.key import Person
-from fourfold.tasks.dicom_deid.slots import Filler, Identity, Notes, days, orders, spelled_day, spellings, years
+from fourfold.tasks.dicom_deid.slots import (
+    Filler,
+    Identity,
+    Notes,
+    days,
+    orders,
+    spelled_day,
+    spellings,
+    told_days,
+    years,
+)  # fmt: skip
+from fourfold.tasks.dicom_deid.stretches import Stretch
+from fourfold.tasks.dicom_deid.text_search import Texts, search
 
 DAY = date(2024, 3, 5)
 PERSON = Person(
@@ -189,6 +201,18 @@ def test_a_name_is_known_in_every_order_and_script():
 def test_days_are_spelled_in_five_ways_and_more(day, style):
     assert len(set(days(day))) == 6
     assert spelled_day(day, style) in days(day)
+    told = told_days(day)
+    assert set(days(day)) <= set(told)
+    assert {f"{day:%d-%b-%Y}", f"{day:%b} {day.day}, {day.year}"} <= set(told)
+
+
+@pytest.mark.parametrize("written", [
+    "07-MAR-1980", "7-Mar-1980", "Mar 7, 1980", "MAR 07, 1980", "07 Mar 1980", "07.03.1980", "March 7, 1980",
+])  # fmt: skip
+def test_a_day_is_recognized_with_short_names_of_months(written):
+    told = told_days(date(1980, 3, 7))
+    texts = Texts(told, ["date"] * len(told), [False] * len(told))
+    assert search(texts, [Stretch(written.encode(), "(0020,4000)", "LT", 0, len(written))])
 
 
 @settings(deadline=None)

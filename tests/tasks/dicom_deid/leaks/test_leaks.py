@@ -72,7 +72,10 @@ def test_a_date_is_a_leak_where_it_stood_or_in_text_and_not_in_another_date(stud
 
     assert dates(StudyDate="20240301") == [("date", 1)]
     assert dates(SeriesDescription="of 1 March 2024") == [("date", 1)]
-    assert dates(AcquisitionDate="20240301") == []
+    assert dates(ContentDate="20240301") == []  # It may be another date, shifted.
+    assert dates(AcquisitionDate="20240301") == [("date", 1)]  # It was not there.
+    assert dates(AcquisitionDateTime="20240301093000") == [("date", 1)]
+    assert dates(AcquisitionDate="20240302") == []
     assert {patient for _, patient in dates(2, SeriesDescription="1 March 2024")} == {2}
 
 
