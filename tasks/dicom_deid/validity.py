@@ -158,7 +158,7 @@ def _place(keyword: str) -> str:
 
 
 def _values(file: File, before: Index) -> Iterator[str]:
-    """Values that their VR does not allow, by pydicom's validators, and VRs that are not the element's."""
+    """Values that their VR does not allow, by pydicom's validators, and VRs and numbers of values not the element's."""
     found, _ = file.parsed
     top = [element.tag for place, element in file.elements if "]." not in place and place[:6] != "(0002,"]
     if found is not None and len(found) != len(top):
@@ -177,6 +177,8 @@ def _faults(element: "DataElement") -> Iterator[str]:
     vr, value = element.VR, element.value
     if vr not in _allowed(int(element.tag)):
         yield f"of VR {vr}"
+    if element.VM and vr not in ("SQ", "UN") and not _counted(int(element.tag), element.VM):
+        yield "a number of values that the dictionary does not allow"
     if vr in _TEXTUAL and value:
         for one in value if isinstance(value, MultiValue) else (value,):
             shown = str(one)
@@ -205,6 +207,20 @@ def _allowed(tag: int) -> Container[str]:
         return ("UN", *dictionary_VR(tag).split(" or "))
     except KeyError:
         return tuple(VR)
+
+
+@lru_cache(1 << 14)
+def _counted(tag: int, values: int) -> bool:
+    """Whether a public element may have so many values, such as ``1``, ``1-3``, ``1-n`` or ``2-2n``: those of PS3.6."""
+    from pydicom.datadict import dictionary_VM
+
+    try:
+        least, _, most = dictionary_VM(tag).partition("-")
+    except KeyError:
+        return True
+    if not most.endswith("n"):
+        return int(least) <= values <= int(most or least)
+    return values >= int(least) and values % int(most[:-1] or 1) == 0
 
 
 def _samples(file: File, known: Index) -> Iterator[str]:

@@ -8,6 +8,8 @@ from pydicom.data import get_testdata_file
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.validity import UNREADABLE, dciodvfy, introduced, messages
 
+NUMBER = "a number of values that the dictionary does not allow"
+
 
 def saved(dataset: Dataset) -> File:
     buffer = BytesIO()
@@ -50,6 +52,11 @@ def test_a_valid_file_raises_no_message(valid):
         ({"StudyInstanceUID": "REMOVED"}, "(0020,000D): a value that UI does not allow"),
         ({"StudyInstanceUID": "1.2." + "3" * 64}, "(0020,000D): a value that UI does not allow"),
         ({"StudyID": "x" * 17}, "(0020,0010): a value that SH does not allow"),
+        ({"StudyDescription": ["CT", "chest"]}, f"(0008,1030): {NUMBER}"),
+        ({"PixelSpacing": 0}, f"(0028,0030): {NUMBER}"),
+        ({"ImagePositionPatient": [0] * 4}, f"(0020,0032): {NUMBER}"),
+        ({"ImageType": "ORIGINAL"}, f"(0008,0008): {NUMBER}"),
+        ({"VerticesOfThePolygonalShutter": [1] * 5}, f"(0018,1620): {NUMBER}"),
         ({"SOPInstanceUID": "1.2.3"}, "MediaStorageSOPInstanceUID: not the SOPInstanceUID of the dataset"),
     ],
 )  # fmt: skip
@@ -59,6 +66,19 @@ def test_each_fault_is_told_by_its_element(valid, values, message):
 
 def test_an_empty_value_of_type_2_is_no_fault(valid):
     assert introduced(valid, changed(valid, PatientName="", PatientID="", StudyDate="", AccessionNumber="")) == set()
+
+
+def test_as_many_values_as_the_dictionary_allows_are_no_fault(valid):
+    values = {"ImageType": list("ABCDE"), "VerticesOfThePolygonalShutter": [1] * 6, "OperatorsName": ["A", "B", "C"]}
+    assert introduced(valid, changed(valid, **values, WindowCenter=[40, 80, 120], PixelSpacing=None)) == {
+        "PixelSpacing: missing or empty, of type 1"
+    }
+
+
+def test_values_in_a_number_that_was_given_wrong_may_stay_so(valid):
+    given = changed(valid, StudyDescription=["CT", "chest"])
+    assert introduced(given, changed(given, StudyDescription=["CT", "chest", "plain"])) == set()
+    assert introduced(given, changed(given, SeriesDescription=["CT", "chest"])) == {f"(0008,103E): {NUMBER}"}
 
 
 def test_a_fault_that_was_given_is_not_introduced_whatever_its_value(valid):
