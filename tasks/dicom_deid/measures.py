@@ -68,7 +68,8 @@ _UTILITY = (
         low=0, high=1,
     ),
     Metric("text_kept", "text kept", "accuracy", "higher",
-           "The share of clinically useful text, around identifiers, that is still in its element.", low=0, high=1),
+           "The share of clinically useful text, around identifiers, that is still in its element and not among many "
+           "new words: three for each identifier that stood there, or as many as went.", low=0, high=1),
     Metric("private_kept", "private values kept", "accuracy", "higher",
            "The share of safe private elements whose value is unchanged (Retain Safe Private).", low=0, high=1),
     Metric("characteristics_kept", "characteristics kept", "accuracy", "higher",

@@ -1,7 +1,10 @@
 """What is left of the studies for those who need them: the parts of utility, by instance or by patient."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,7 @@ from fourfold.tasks.dicom_deid.key import Kept, Key, Mask
 from fourfold.tasks.dicom_deid.pixels_kept import compared, distractors_kept
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.validity import introduced
-from fourfold.tasks.dicom_deid.values import Index, at, holds, index, read_as, same, text
+from fourfold.tasks.dicom_deid.values import ITEM, Index, at, folded, holds, index, read_as, same, text
 
 PARTS = (
     *("text_kept", "private_kept", "characteristics_kept", "intervals_kept", "uids_intact", "maps_injective"),
@@ -25,6 +28,9 @@ Pixels enter twice, as the share of images of which nothing changed outside the 
 costs, and as SSIM, which tells one box from a blank image. ``changed_outside`` says no more than these two and
 ``psnr`` has no upper end: both are reported alone.
 """
+FEW = 3
+"""New words that a text may have for each item that was to go: ``[NAME OF PATIENT]``, or a shifted ``5 March 2024``."""
+_WORD = re.compile(r"\w+")
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,23 +97,57 @@ def measure(key: Key, given: Mapping[str, File], written: Mapping[str, File]) ->
 
 def _kept(key: Key, given: Mapping[str, Index], written: Mapping[str, Index]) -> dict[str, Floats]:
     """The share of each instance's Kept texts, private elements and characteristics that are still there."""
+    planted = Counter((item.path, item.where) for item in key.planted)
     parts = {"text": "text_kept", "private": "private_kept", "characteristic": "characteristics_kept"}
     number = {one.path: place for place, one in enumerate(key.instances)}
     counts = {kind: np.zeros((len(number), 2)) for kind in parts}
     for kept in key.kept:
         if kept.kind in parts and kept.path in number:
-            stays = _stays(kept, given.get(kept.path, {}), written.get(kept.path, {}))
+            before, after = given.get(kept.path, {}), written.get(kept.path, {})
+            if kept.kind == "text":
+                stays = _text_stays(kept, before, after, planted[kept.path, kept.where])
+            else:
+                stays = _value_stays(kept, before, after)
             counts[kept.kind][number[kept.path]] += (stays, 1)
     with np.errstate(invalid="ignore"):
         return {parts[kind]: count[:, 0] / count[:, 1] for kind, count in counts.items()}
 
 
-def _stays(kept: Kept, given: Index, written: Index) -> bool:
-    """Whether all words of a text are still in the element, or the whole value of anything else is."""
+def _text_stays(kept: Kept, given: Index, written: Index, items: int) -> bool:
+    """Whether all words of a text are still in the element, without more new ones than its planted items explain.
+
+    Where there are more items of sequences than were given, a text has to be in its own: else all that radiology
+    writes, a text an item, would hold each.
+    """
+    everywhere = ITEM.sub("[]", kept.where)
+    moved = len(written.get(everywhere, ())) <= len(given.get(everywhere, ()))
+    elements = at(written, kept.where) if moved else written.get(kept.where, ())
+    was = text(given[kept.where][0].value) if kept.where in given else ""
+    values = (text(element.value) for element in elements)
+    return any(all(holds(value, word) for word in kept.words) and _terse(value, was, kept, items) for value in values)
+
+
+def _terse(value: str, was: str, kept: Kept, items: int) -> bool:
+    """Whether a text has no more new words than FEW for each item, or for one; or than went of what it was.
+
+    Else one list of all words that radiology knows would keep every text. What goes may be replaced like by like, an
+    address by another.
+    """
+    before = Counter(_words(was)) | Counter(part for word in kept.words for part in _words(word))
+    most = FEW * max(items, 1)
+    after = Counter(islice(_words(value), 2 * before.total() + most + 1))  # As many as tell, of maybe millions.
+    new, gone = after - before, before - after
+    return new.total() <= max(most, gone.total())
+
+
+def _words(value: str) -> Iterator[str]:
+    """The words of a text, repeated ones too, parted wherever ``holds`` sees one end; without spaces, a run is one."""
+    return (found[0] for found in _WORD.finditer(folded(value)))
+
+
+def _value_stays(kept: Kept, given: Index, written: Index) -> bool:
+    """Whether the whole value of an element is still there."""
     elements = at(written, kept.where)
-    if kept.kind == "text":
-        values = [text(element.value) for element in elements]
-        return any(all(holds(value, word) for word in kept.words) for value in values)
     before = given[kept.where][0] if kept.where in given else None
     return any(
         (before is not None and element.value == before.value)

@@ -1,10 +1,13 @@
 """What is kept of studies as a whole: nothing of nothing, all of what a perfect method writes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydicom import Dataset
 
-from fourfold.tasks.dicom_deid import hard_encodings
+from fourfold.tasks.dicom_deid import hard_encodings, wording
+from fourfold.tasks.dicom_deid.key import Kept, Planted
 from fourfold.tasks.dicom_deid.pixels_kept import MOST_DB
 from fourfold.tasks.dicom_deid.utility import PARTS, measure
 
@@ -46,6 +49,85 @@ def test_blank_texts_and_pixels_cost_those_parts_alone(small, shares, lost):
     assert found.keys() == {"text_kept", "pixels_equal", "ssim", "distractors_kept"}
     assert (found["text_kept"], found["pixels_equal"], found["distractors_kept"]) == (0.5, 0.0, 0.0)
     assert 0 < found["ssim"] < 0.1
+
+
+def test_a_list_of_all_clinical_words_keeps_no_text(corpus, shares, lost):
+    every = [*wording.FINDINGS, *wording.GRAPHICS, *wording.COMMENTS, *wording.HISTORIES, *wording.REQUESTS]
+    every += [*wording.SERIES, *wording.PROTOCOLS, *(text for texts in wording.STUDIES.values() for text in texts)]
+    words = list(dict.fromkeys(word for text in every for word in wording.clinical(text)))
+    short = [" ".join(words[place : place + 4]) for place in range(0, len(words), 4)]
+    texts = {(kept.path, kept.where) for kept in corpus.key.kept if kept.kind == "text"}
+
+    def listed(path: str, dataset: Dataset, place: str = "") -> None:
+        for element in dataset:
+            where = f"{place}({element.tag.group:04X},{element.tag.element:04X})"
+            if element.VR == "SQ":
+                for number, item in enumerate(element.value):
+                    listed(path, item, f"{where}[{number}].")
+            elif (path, where) in texts:
+                element.value = short if element.VR in ("LO", "SH", "CS") else " ".join(words)
+
+    found = lost(shares(corpus, listed))
+    assert found.keys() == {"text_kept", "valid"}
+    assert found["text_kept"] == 0.0
+    assert found["valid"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("said", "stays"),
+    [
+        ("MR heart, liver in view for [REDACTED]", 1.0),
+        ("MR heart, liver in view for ANON^ANON", 1.0),
+        ("MR heart, liver in view: NAME OF PATIENT", 1.0),
+        ("MR heart, liver in view for Anna Maria Muster", 1.0),
+        ("[PERSON_1]: mr HEART; liver", 1.0),
+        ("MR heart, liver in view for MR heart, liver", 1.0),
+        ("MR heart, liver in view, lung, spine, brain, knee", 0.5),
+        ("MR/heart/liver/lung/spine/brain/knee/toe/hip", 0.5),
+        ("MR heart, liver in view" + " for MR heart, liver in view" * 2, 0.5),
+        ("MR heart, liver" + " lung" * 100_000, 0.5),
+        ("MR heart", 0.5),
+    ],
+)
+def test_a_text_may_have_some_words_more_for_what_went(small, shares, said, stays):
+    def change(path: str, dataset: Dataset) -> None:
+        dataset.StudyDescription = said
+
+    assert shares(small, change)["text_kept"] == stays
+
+
+@pytest.mark.parametrize(
+    ("was", "items", "new"),
+    [("A B", 2, 6), ("A, 9 B Road, C D 8", 1, 7), ("A", 1, 3), ("", 0, 3)],
+    ids=["three words an item", "as many as went", "three of one", "three of none"],
+)
+def test_new_words_are_counted_by_what_was_to_go(small, changed, scored, was, items, new):
+    path, place = "0/0/0.dcm", "(0020,4000)"
+    text = Kept(path, 0, "text", place, ("Callus", "visible"))
+    planted = [Planted(path, 0, "name", "text", place, "A", ("A",))] * items
+
+    def kept(count: int) -> float:
+        numbers = " ".join(map(str, range(100, 100 + count)))
+        said = {"given": f"Callus visible {was}", "reference": f"Callus visible {numbers}"}
+        given, written = (
+            changed(small, lambda _, dataset, of=of: setattr(dataset, "ImageComments", said[of]), of) for of in said
+        )
+        key = replace(small.key, planted=planted, kept=[text])
+        return scored(replace(small, given=given, key=key), written).shares["text_kept"]
+
+    assert [kept(new), kept(new + 1)] == [1.0, 0.0]
+
+
+def test_a_text_that_was_moved_stays_but_not_in_more_items_than_were_given(small, shares):
+    def turned(path: str, dataset: Dataset) -> None:
+        dataset.RequestAttributesSequence = [Dataset(), *dataset.RequestAttributesSequence]
+
+    def listed(path: str, dataset: Dataset) -> None:
+        turned(path, dataset)
+        dataset.RequestAttributesSequence[0].RequestedProcedureDescription = "US big toe, tophus"
+
+    assert shares(small, turned)["text_kept"] == 1.0
+    assert shares(small, listed)["text_kept"] == 0.5
 
 
 def test_replicates_are_means_over_the_patients_that_were_drawn(small, changed, scored):
