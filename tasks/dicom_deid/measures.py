@@ -169,7 +169,8 @@ _FAIRNESS = (
         "fairness",
         "none",
         "Leak rate in a document less that in its twin, which differs in the identity alone, that one in Latin "
-        "script: the mean over documents, of each script and of all. Whatever differs, the identity has caused.",
+        "script: the mean over documents, of each script and of all. Whatever differs, the identity has caused: twins "
+        "have one encoding, and no file of theirs is named after its patient.",
         low=-1,
         high=1,
     ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 NAMED = 6
-"""Of so many patients the files of one are named after them."""
+"""Of so many patients the files of one are named after them, those apart that are twins of another's."""
 
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -68,8 +68,8 @@ class Page:
 
     @property
     def names_patient(self) -> bool:
-        """Whether the file's name tells whose it is."""
-        return self.who.patient % NAMED == 1
+        """Whether the file's name tells whose it is. No twin's does: of the two, one alone may be such a patient's."""
+        return self.who.patient % NAMED == 1 and self.document.number < 0
 
     @property
     def path(self) -> str:

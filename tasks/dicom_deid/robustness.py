@@ -49,17 +49,21 @@ Variant = Callable[[Case, Sequence[Case], np.random.Generator], Case | None]
 def roughen(corpus: Corpus, rng: np.random.Generator) -> Rough:
     """Write each file in the least used of VARIANTS that suits it, and give some patients a DICOMDIR.
 
-    The reference is written alike, and the key changes with the files. A file that no variant suits is left out.
+    Twins are written in one that suits both, so that they differ in the identity alone. The reference is written alike,
+    and the key changes with the files. A file that no variant suits is left out, and its twin.
     """
     cases = _cases(corpus)
     found: dict[str, tuple[str, Case]] = {}
     times = dict.fromkeys(VARIANTS, 0)
-    for place in rng.permutation(len(cases)).tolist():
+    for alike in _together(cases, rng):
+        seed = int(rng.integers(2**63))
         for name in sorted(VARIANTS, key=lambda name: times[name]):
-            written = VARIANTS[name](cases[place], cases, rng) if times[name] < MOST.get(name, len(cases)) else None
-            if written is not None:
-                found[written.instance.path] = name, written
-                times[name] += 1
+            if times[name] + len(alike) > MOST.get(name, len(cases)):
+                continue
+            written = [VARIANTS[name](case, cases, np.random.default_rng(seed)) for case in alike]
+            if None not in written:
+                found |= {case.instance.path: (name, case) for case in written if case is not None}
+                times[name] += len(alike)
                 break
     found = {one.path: found[one.path] for one in corpus.key.instances if one.path in found}
     for case in _directories([case for _, case in found.values()], rng):
@@ -100,6 +104,15 @@ def _cases(corpus: Corpus) -> list[Case]:
         return Case(corpus.given[at], corpus.reference[at], one, *notes)
 
     return [case(one) for one in corpus.key.instances]
+
+
+def _together(cases: Sequence[Case], rng: np.random.Generator) -> list[list[Case]]:
+    """The cases in an order that is drawn, each with its twin or alone."""
+    groups: dict[str | int, list[Case]] = {}
+    for place in rng.permutation(len(cases)).tolist():
+        one = cases[place].instance
+        groups.setdefault(one.document if one.document >= 0 else one.path, []).append(cases[place])
+    return list(groups.values())
 
 
 def _corpus(cases: Sequence[Case], key: Key) -> Corpus:
@@ -161,11 +174,15 @@ def _many_frames(case: Case, cases: Sequence[Case], rng: np.random.Generator) ->
 
 
 def _private_blob(case: Case, cases: Sequence[Case], rng: np.random.Generator) -> Case | None:
-    """A megabyte of noise with the patient's name or number in its middle; a perfect method removes it."""
+    """A megabyte of noise with the patient's name or number in its middle; a perfect method removes it.
+
+    It is the longer one, as two letters would be found in any noise; of a twin the number, as names differ in length.
+    """
     told = [item for item in case.planted if item.kind in ("name", "mrn") and item.locus == "direct"]
     if not told:
         return None
-    item = max(told, key=lambda item: len(item.text))
+    twin = case.instance.document >= 0
+    item = max(told, key=lambda item: (twin and item.kind == "mrn", len(item.text)))
     group, creator, element = 0x0077, "FOURFOLD DUMP", 0x10
     noise, text = rng.bytes(BLOB), item.text.encode()
     blob = noise[: BLOB // 2] + b"\0" + text + b"\0" * (1 + len(text) % 2) + noise[BLOB // 2 + 2 :]

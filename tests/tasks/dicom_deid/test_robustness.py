@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydicom.fileset import FileSet
 from fourfold.tasks.dicom_deid import corpus, hard_encodings, leaks, phantoms
 from fourfold.tasks.dicom_deid.key import Corpus, Instance, Key, Planted
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.robustness import BLOB, VARIANTS, Rough, handled, roughen
+from fourfold.tasks.dicom_deid.robustness import BLOB, VARIANTS, Case, Rough, handled, roughen
 from fourfold.tasks.dicom_deid.wanted import Wanted
 
 
@@ -61,6 +62,36 @@ def test_what_is_planted_is_in_every_file_given_and_in_none_of_the_reference(rou
     assert not perfect.failed
     assert all(score.value == 0.0 for score in handled(key, rough.variants, copied.leaked, set()))
     assert all(score.value == 1.0 for score in handled(key, rough.variants, perfect.leaked, set()))
+
+
+def test_twins_differ_in_the_identity_alone(rough: Rough) -> None:
+    twins: dict[int, list[Instance]] = {}
+    for one in rough.corpus.key.instances:
+        if one.document >= 0:
+            twins.setdefault(one.document, []).append(one)
+    places: dict[str, Counter[tuple[str, str, str]]] = {}
+    for item in rough.corpus.key.planted:
+        if item.kind != "age" and item.locus != "pixels":
+            places.setdefault(item.path, Counter())[item.kind, item.locus, item.where] += 1
+    assert len(twins) > 4
+    for one, other in twins.values():
+        assert rough.variants[one.path] == rough.variants[other.path]
+        assert places[one.path] == places[other.path]
+        assert one.size == other.size
+
+
+@pytest.mark.parametrize("mrn", ["MRN1234", "MRN123456789"])
+def test_the_private_megabyte_of_twins_hides_the_same_kind_of_identity(plain: Corpus, mrn: str) -> None:
+    told = [Planted("a", 0, kind, "direct", "", text, (text,)) for kind, text in (("name", "Yamada"), ("mrn", mrn))]
+    data = next(iter(plain.given.values()))
+    twin = Case(data, data, Instance("a", 0, 0, "CT", 3), tuple(told), (), ())
+    other = replace(twin, planted=(replace(told[0], text="Yamada^Taro^Jiro"), told[1]))
+    kinds = []
+    for case in (twin, other, replace(other, instance=Instance("a", 0, 0, "CT"))):
+        written = VARIANTS["private-blob"](case, [case], np.random.default_rng(0))
+        assert written is not None
+        kinds.append(written.planted[-1].kind)
+    assert kinds == ["mrn", "mrn", "name"]
 
 
 def test_pixels_are_those_they_were(plain: Corpus, rough: Rough) -> None:
