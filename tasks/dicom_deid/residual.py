@@ -4,6 +4,9 @@ The share of glyph pixels p whose contrast to their local background survives, |
 the output's grey levels brought to the scale of what was given, so that no rescaling hides a leak and none makes one.
 Those whose contrast turned around are taken off, which noise does both ways alike; an inverted text has them all. What
 lies between the glyphs has its share too, where noise is more often dark than bright; that is taken off as well.
+
+Text with less contrast is found by how it stands out from what is around it, in grey or in one colour: on a flat ground
+an eye that is helped, or a program, reads what one level sets apart.
 """
 
 from collections.abc import Sequence
@@ -26,6 +29,10 @@ AHEAD = 0.25
 """By how much this share must exceed that of what a perfect method would have written there: else it is anatomy."""
 SURVIVES = 0.25
 """The part of its contrast that a pixel must keep to count."""
+FAINT = 0.7
+"""Text that stands out as much, against how it did, is legible however small its contrast is."""
+APART = 0.5
+"""Text that stands out less is hidden; OCR decides on what lies between."""
 _SAMPLE = 4096
 """Pairs of pixels by which the scale of an output is told."""
 _LUMINANCE = (0.299, 0.587, 0.114)
@@ -56,6 +63,15 @@ class Pixels:
             if fitted is not None:
                 found.append((before, fitted, _scale(before, fitted, self.outside(before.shape))))
         return found
+
+    @cached_property
+    def colours(self) -> list[Grey]:
+        """Of an image that is written in colour, each of these by itself, (frames, rows, columns)."""
+        written, shapes = self.written.pixels[0], [before.shape for before, _, _ in self.pairs[:1]]
+        if written is None or written.ndim != 4 or not shapes:
+            return []
+        fitted = [_fitted(written[..., colour].astype(np.float64), shapes[0]) for colour in range(3)]
+        return [each for each in fitted if each is not None]
 
     @cached_property
     def looks(self) -> list[moved.Look]:
@@ -116,7 +132,55 @@ def legible(pixels: Pixels, item: Planted) -> tuple[str, str]:
             said, text = ocr.reads(_crop(image, item.mask), item.forms)
             if said:
                 return said, f"{each:.0%} of its glyph pixels keep their contrast; {text}"
+    return _faintly(pixels, item) if shares else ("", "")
+
+
+def _faintly(pixels: Pixels, item: Planted) -> tuple[str, str]:
+    """In what form an item can be read in an image, or in one colour of it, where its contrast is small."""
+    assert item.mask is not None
+    for before, after, _ in [*pixels.pairs[:1], *((pixels.pairs[0][0], each, 1.0) for each in pixels.colours)]:
+        frames = min(len(before), len(after))
+        for frame in range(frames) if item.mask.frame < 0 else [item.mask.frame]:
+            if frame < frames:
+                form, text = stands(before[frame], after[frame], item)
+                if form:
+                    return form, text
     return "", ""
+
+
+def stands(given: Grey, written: Grey, item: Planted) -> tuple[str, str]:
+    """In what form an item stands out from what is around it, and how much; two empty texts if it does not.
+
+    given, written: (rows, columns) of the same image, in whatever grey levels.
+    """
+    assert item.mask is not None
+    now = apart(given, written, item.mask)
+    if now < APART:
+        return "", ""
+    kept = now / (apart(given, given, item.mask) or 1.0)
+    if kept >= FAINT:
+        return "contrast, faint", f"it stands out {kept:.0%} as much as it did"
+    form, text = ocr.reads(_levelled(written, item.mask), item.forms)
+    return form, text and f"it stands out {kept:.0%} as much as it did; {text}"
+
+
+def apart(given: Grey, written: Grey, mask: Mask) -> float:
+    """How glyphs stand out in an image, in [0, 1]: the correlation, in the box of the mask, of what it differs there
+    from its local background with how the glyphs did where they were given."""
+    box = (slice(mask.top, mask.top + mask.glyphs.shape[0]), slice(mask.left, mask.left + mask.glyphs.shape[1]))
+    glyphs = mask.glyphs[: given[box].shape[0], : given[box].shape[1]]
+    if not glyphs.any() or np.ptp(written[box]) == 0:
+        return 0.0
+    ink = np.where(glyphs, given[box] - _background(given[box], glyphs), 0.0)
+    there = written[box] - _background(written[box], glyphs)
+    length = float(np.linalg.norm(ink) * np.linalg.norm(there))
+    return abs(float((ink * there).sum())) / length if length else 0.0
+
+
+def _levelled(image: Grey, mask: Mask) -> Grey:
+    """The box of a mask without its local background, and a flat margin."""
+    box = image[mask.top : mask.top + mask.glyphs.shape[0], mask.left : mask.left + mask.glyphs.shape[1]]
+    return np.pad(box - _background(box, mask.glyphs[: box.shape[0], : box.shape[1]]), 6)
 
 
 def _shares(pixels: Pixels, mask: Mask) -> list[tuple[float, Grey]]:

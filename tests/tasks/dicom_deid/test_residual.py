@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from fourfold.tasks.dicom_deid import ocr
 from fourfold.tasks.dicom_deid.key import Mask, Planted
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.residual import HIDDEN, LEGIBLE, Pixels, legible, seen, share
+from fourfold.tasks.dicom_deid.residual import APART, HIDDEN, LEGIBLE, Pixels, apart, legible, seen, share
 
 LETTERS = np.kron(np.random.default_rng(3).random((5, 20)) < 0.4, np.ones((2, 2), bool))
 MASK = Mask(10, 12, LETTERS)
@@ -291,3 +291,36 @@ def test_text_among_specks_stays_legible(seed):
     image = np.where(rng.random(anatomy().shape) < 0.1, 1000, 0)
     image[BOX][:, LETTERS] += 1200
     assert share(burned()[0].astype(float), image[0].astype(float), MASK) > LEGIBLE
+
+
+def faint(part: float, ground: float = 0.0) -> np.ndarray:
+    """The text with a part of its contrast, on a flat ground or on this much noise."""
+    image = anatomy().astype(float)
+    image[BOX] = 500 + np.random.default_rng(4).normal(0, 1, image[BOX].shape) * ground
+    image[BOX][:, LETTERS] += part * 700
+    return np.round(image).astype(np.uint16)
+
+
+@pytest.mark.parametrize(("part", "ground", "found"), [
+    (0.2, 0, "contrast, faint"), (0.01, 0, "contrast, faint"), (-0.05, 2, "contrast, faint"), (0.2, 400, ""),
+])  # fmt: skip
+def test_faint_text_is_legible_where_it_stands_out(part, ground, found):
+    assert verdict(file(faint(part, ground))) == found
+
+
+@pytest.mark.parametrize("colour", range(3))
+def test_text_that_is_left_in_one_colour_is_legible(colour):
+    clean, text = ((image / 4095 * 255).astype(np.uint8) for image in (anatomy(), burned()))
+    written = np.repeat(clean[..., None], 3, axis=3)
+    written[..., colour] = text
+    assert verdict(file(written, "RGB")).startswith("contrast")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.001, 100), st.floats(-3000, 3000), st.integers(0, 1000))
+def test_how_text_stands_out_is_the_same_at_any_contrast(slope, offset, seed):
+    before = burned()[0].astype(float)
+    assert apart(before, slope * before + offset, MASK) == pytest.approx(apart(before, before, MASK))
+    noise = before.copy()
+    noise[BOX[1:]] = np.random.default_rng(seed).normal(0, slope, (10, 40))
+    assert apart(before, noise, MASK) < APART
