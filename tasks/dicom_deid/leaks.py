@@ -1,7 +1,7 @@
 """Which of the planted items are still in what a method wrote, where, and in what form."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid import planes
 from fourfold.tasks.dicom_deid.key import Key
-from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.residual import Pixels, legible
+from fourfold.tasks.dicom_deid.pictures import OWN, others, own
+from fourfold.tasks.dicom_deid.reading import File, same_samples
+from fourfold.tasks.dicom_deid.residual import Grey, Pixels, fitted_to, legible, stands
 from fourfold.tasks.dicom_deid.text_search import Hit
 from fourfold.tasks.dicom_deid.wanted import Wanted, spot
 
@@ -126,6 +127,7 @@ class _Search:
             if times[spot(hit)] > known[spot(hit)]:
                 self._tell(hit, file.path, path)
         self._see(file, path)
+        self._see_others(file, path)
 
     def _tell(self, hit: Hit, name: str, path: str) -> None:
         """Note whom a hit gives away, in the output ``name`` that was written for the given ``path``."""
@@ -151,6 +153,27 @@ class _Search:
             form, snippet = planes.legible(file, item) if mask is None else legible(pixels, item)
             if form:
                 self._add(number, Found(file.path, item.where, form, snippet))
+
+    def _see_others(self, file: File, path: str) -> None:
+        """Look at every picture in an output but those that it was given, or that a perfect method would write."""
+        own_items = self.wanted.drawn.get(path, ())
+        overlaid = [number for number in own_items if self.key.planted[number].burned is None]
+        for place, image in self._pictures(file, path):
+            shown = [number for number in self.wanted.gallery.shown(image) if place != OWN or number not in own_items]
+            for number in dict.fromkeys([*(overlaid if place == OWN else own_items), *shown]):
+                given = self.wanted.gallery.ink(number)
+                laid = fitted_to(image[None], (1, *given.shape))
+                form, snippet = stands(given, laid[0], self.key.planted[number]) if laid is not None else ("", "")
+                if form:
+                    self._add(number, Found(file.path, place, form, snippet))
+
+    def _pictures(self, file: File, path: str) -> Iterator[tuple[str, Grey]]:
+        known = [side[path] for side in (self.wanted.given, self.wanted.reference) if path in side]
+        if not any(same_samples(file, one) for one in known):
+            yield from own(file)
+        given = known[0].pixels[0] if known else None
+        for size in [given.shape[:3]] if given is not None else self.wanted.gallery.sizes:
+            yield from others(file, size)
 
     def leaks(self, failed: Mapping[int, Sequence[tuple[str, str]]]) -> Leaks:
         """What was found."""

@@ -44,8 +44,8 @@ def looks(given: Grey, perfect: Grey, written: Grey, ink: int) -> list[Look]:
     if part is None:
         return []
     ways = [np.rot90(mirrored, turns) for mirrored in (written, written[:, ::-1]) for turns in range(4)]
-    before = _thumbnail(given)
-    best = int(np.argmax([abs(float((before * _thumbnail(way)).sum())) for way in ways]))
+    before = thumbnail(given)
+    best = int(np.argmax([abs(float((before * thumbnail(way)).sum())) for way in ways]))
     found = [Look(written, part, shift(given, written))]
     whole = (slice(None), slice(None))
     return [*found, Look(ways[best], whole, shift(given, ways[best]))] if best else found
@@ -119,7 +119,7 @@ def _box_sums(image: Grey, size: tuple[int, ...]) -> Grey:
     return np.asarray(rows[:, width:] - rows[:, :-width])
 
 
-def _thumbnail(image: Grey) -> Grey:
+def thumbnail(image: Grey) -> Grey:
     """Means of blocks, with mean 0 and length 1."""
     rows, columns = (np.arange(_SIDE) * size // _SIDE for size in image.shape)
     small = np.add.reduceat(np.add.reduceat(image, rows, axis=0), columns, axis=1)

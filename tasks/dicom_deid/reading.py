@@ -160,7 +160,8 @@ class File:
             size = frames * samples * rows * columns * 2
             if not 0 < size <= LARGEST:
                 return None, f"its pixels would take {size:,} bytes, where {LARGEST:,} are read"
-            return np.asarray(pixel_array(found)).reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
+            array = np.asarray(pixel_array(found, allow_excess_frames=False))
+            return array.reshape((frames, rows, columns) + (samples,) * (samples > 1)), ""
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # A decoder that is written in Rust panics by what is no Exception.

@@ -59,9 +59,9 @@ class Pixels:
         from one to the other. Empty where nothing is written that could be seen."""
         found = []
         for before, after in zip(seen(self.given), seen(self.written), strict=False):
-            fitted = _fitted(after, before.shape)
-            if fitted is not None:
-                found.append((before, fitted, _scale(before, fitted, self.outside(before.shape))))
+            laid = fitted_to(after, before.shape)
+            if laid is not None:
+                found.append((before, laid, _scale(before, laid, self.outside(before.shape))))
         return found
 
     @cached_property
@@ -70,8 +70,8 @@ class Pixels:
         written, shapes = self.written.pixels[0], [before.shape for before, _, _ in self.pairs[:1]]
         if written is None or written.ndim != 4 or not shapes:
             return []
-        fitted = [_fitted(written[..., colour].astype(np.float64), shapes[0]) for colour in range(3)]
-        return [each for each in fitted if each is not None]
+        laid = [fitted_to(written[..., colour].astype(np.float64), shapes[0]) for colour in range(3)]
+        return [each for each in laid if each is not None]
 
     @cached_property
     def looks(self) -> list[moved.Look]:
@@ -291,8 +291,9 @@ def grey(samples: npt.NDArray[Any]) -> Grey:
     return image[..., :3] @ np.array(_LUMINANCE) if image.ndim == 4 else image
 
 
-def _fitted(image: Grey, shape: tuple[int, ...]) -> Grey | None:
-    """An image brought to the rows and columns of another by linear interpolation; None if its sides are not alike."""
+def fitted_to(image: Grey, shape: tuple[int, ...]) -> Grey | None:
+    """An image, (frames, rows, columns), brought to the rows and columns of another by linear interpolation; None if
+    its sides are not alike."""
     rows, columns = shape[1:]
     if image.shape[1:] == (rows, columns):
         return image

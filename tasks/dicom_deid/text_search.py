@@ -9,7 +9,6 @@ but for scripts that write no spaces between words, where it may stand within ot
 
 import base64
 import binascii
-import html
 import re
 import struct
 import unicodedata
@@ -22,6 +21,7 @@ from itertools import accumulate, product
 from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.tasks.dicom_deid import escapes
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch
 
 if TYPE_CHECKING:
@@ -45,11 +45,6 @@ _UNSEEN = re.compile(
 )
 _PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d){0,2}(?!\d)")
-_ESCAPE = re.compile(
-    r"(?P<units>(?:(?:\\+|%)u[0-9a-f]{4})+)|(?P<points>(?:\\+u\{[0-9a-f]{1,6}\})+)|(?P<bytes>(?:(?:%|\\+x)[0-9a-f]{2})+)"
-    r"|(?P<entity>&#?[0-9a-z]{1,31};)"
-)
-"""How JSON (in UTF-16), JavaScript, addresses and Python (in bytes), and HTML write characters, in lower case."""
 _NOT_ASCII = re.compile(rb"[\x1b\x80-\xff]")
 _LEGACY = (
     *("latin-1", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
@@ -102,27 +97,6 @@ def _runs_on(left: str, right: str, alone: bool) -> bool:
     if left.isdigit() or right.isdigit():
         return left.isdigit() and right.isdigit()
     return all(each.isalpha() or unicodedata.category(each)[0] == "M" for each in (left, right))
-
-
-def unescaped(folded: str) -> str:
-    """A folded text with the characters that stand escaped in it, folded again."""
-    return fold(_ESCAPE.sub(_meant, folded))
-
-
-def _meant(escape: re.Match[str]) -> str:
-    """What a run of escapes of one sort says; of bytes in UTF-8 or, where they are not, Latin-1."""
-    if escape["entity"]:
-        return html.unescape(escape[0])
-    digits = re.findall(r"[0-9a-f]+", escape[0].replace("x", " ") if escape["bytes"] else escape[0])
-    if escape["points"]:
-        return "".join(chr(int(each, 16)) if int(each, 16) < 0x110000 else "\ufffd" for each in digits)
-    data = bytes.fromhex("".join(digits))
-    if escape["units"]:
-        return data.decode("utf-16-be", "replace")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 class Hit(NamedTuple):
@@ -278,21 +252,16 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
     pieces = [_folded(one, codec) for one in cut]
     found = [*_in_pieces(texts, cut, pieces)]
     yield from found
-    escaped = [at for at, piece in enumerate(pieces) if _may_escape(piece) and _ESCAPE.search(piece)]
+    escaped = [at for at, piece in enumerate(pieces) if escapes.within(piece)]
     if not escaped:
         return
     behind = {id(cut[at]): len(pieces[at]) for at in escaped}
     times = Counter((hit.text, id(hit.stretch)) for hit in found)
-    for hit in _in_pieces(texts, [cut[at] for at in escaped], [unescaped(pieces[at]) for at in escaped]):
+    for hit in _in_pieces(texts, [cut[at] for at in escaped], [fold(escapes.resolved(pieces[at])) for at in escaped]):
         spot = hit.text, id(hit.stretch)
         times[spot] -= 1
         if times[spot] < 0:
             yield hit._replace(start=behind[spot[1]] + hit.start)
-
-
-def _may_escape(piece: str) -> bool:
-    """Whether a text holds what escapes begin with."""
-    return "\\" in piece or "%" in piece or "&" in piece
 
 
 def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> Iterator[Hit]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from fourfold.tasks.dicom_deid.containers import unpacked
 from fourfold.tasks.dicom_deid.key import Key
+from fourfold.tasks.dicom_deid.pictures import Gallery
 from fourfold.tasks.dicom_deid.reading import ITEM, SAMPLES, File, same_samples
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, inflate
 from fourfold.tasks.dicom_deid.text_search import Hit, Texts, bare, fold, search
@@ -81,6 +82,11 @@ class Wanted:
             if item.mask is not None:
                 found.setdefault(item.path, []).append(number)
         return found
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The images that show those."""
+        return Gallery(self.key, self.given)
 
     @cached_property
     def _found(self) -> dict[Any, Any]:

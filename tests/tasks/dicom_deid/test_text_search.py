@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourfold.tasks.dicom_deid import escapes
 from fourfold.tasks.dicom_deid.stretches import Stretch
-from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search, unescaped
+from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search
 
 NAMES = ("Hope Long", "Ψάλτης Μιχάλης", "Иванов Сергей", "محمد الأحمد", "לוי אברהם", "राम कुमार", "สมชาย ใจดี",
          "王小明", "山田太郎",
@@ -104,7 +105,7 @@ def test_a_name_in_escapes_is_found(name, how, vr):
 
 def test_a_letter_outside_the_first_plane_is_two_escapes_in_json():
     assert forms("𠮷田 太郎", json.dumps("𠮷田 太郎").encode()) == {PLAIN}
-    assert unescaped("a\\ud842!") == "a\ufffd!"
+    assert escapes.resolved("a\\ud842!") == "a\ufffd!"
 
 
 def test_escapes_beside_a_text_are_no_second_hit():
@@ -117,7 +118,7 @@ def test_escapes_beside_a_text_are_no_second_hit():
 
 @given(st.text(alphabet=r"\\%&#ux{};0123456789abcdef", max_size=60))
 def test_no_escapes_end_the_search(text):
-    assert isinstance(unescaped(text), str)
+    assert isinstance(escapes.resolved(text), str)
 
 
 def test_parts_on_two_lines_are_no_number():

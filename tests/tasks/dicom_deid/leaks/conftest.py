@@ -24,8 +24,7 @@ PEOPLE = (
     ("王", "小明", "GB18030"),
     ("Li", "An", "ISO_IR 192"),
 )
-GLYPHS = np.random.default_rng(7).random((10, 40)) < 0.4
-MASK = Mask(6, 8, GLYPHS)
+GLYPHS = np.random.default_rng(7).random((len(PEOPLE), 10, 40)) < 0.4
 BLOB = b"\x01\x02\x00\x00PATIENT %b END\x00\x03"
 
 
@@ -103,9 +102,10 @@ class Writer:
         rng = np.random.default_rng(self.patient)
         image = rng.normal(300, 10, (48, 64)).astype(np.uint16)
         if self.known:
-            image[6:16, 8:48][GLYPHS] = 900
+            mask = Mask(6, 8, GLYPHS[self.patient])
+            image[6:16, 8:48][mask.glyphs] = 900
             text, known = f"{self.given} {self.family}", forms(self.family, self.given)
-            self.planted.append(Planted(self.path, self.patient, "name", "pixels", "pixels", text, known, MASK))
+            self.planted.append(Planted(self.path, self.patient, "name", "pixels", "pixels", text, known, mask))
         data.Rows, data.Columns, data.SamplesPerPixel = 48, 64, 1
         data.PhotometricInterpretation, data.PixelRepresentation = "MONOCHROME2", 0
         data.BitsAllocated = data.BitsStored = 16

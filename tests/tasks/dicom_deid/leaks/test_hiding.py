@@ -110,4 +110,4 @@ def test_one_output_for_all_leaks_whom_it_shows(studies):
     named = np.array([item.locus == "filename" for item in studies.corpus.key.planted])
     assert result.leaked[studies.of(0) & ~named].all()
     others = {(item.kind, item.locus) for item in studies.leaked(result) if item.patient}
-    assert others == {("date", "direct"), ("name", "pixels")}  # These are alike.
+    assert others == {("date", "direct")}  # That is the same for all.
