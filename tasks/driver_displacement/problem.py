@@ -13,6 +13,8 @@ from fourfold.tasks.driver_displacement.window import LABEL_LAG, Query, Train, W
 from fourfold.tasks.driver_displacement.workers import RECORDED
 from fourfold.tasks.driver_displacement.worlds import HIDDEN, PublicWorlds, hidden_windows
 
+MOST = 1e12
+"""Jobs that a quantile may name: more than a hundred for everybody alive, and no sum of them overflows."""
 SMALL = 2
 """Origins, hidden worlds and worlds to train on of a small problem."""
 
@@ -72,7 +74,7 @@ def _train(panels: Sequence[Panel], first: Window, targets: tuple[str, ...], wor
 
 
 def _predict(window: Window, targets: tuple[str, ...], world: int) -> Ask:
-    """The ask of one origin: head-counts from 0 up; displacement may be less than none."""
+    """The ask of one origin: head-counts from 0 to MOST; displacement may be less than none."""
     seen, end = window.seen, window.origin + 1 + window.horizon
     n = len(seen.series)
     query = Query(
@@ -82,9 +84,9 @@ def _predict(window: Window, targets: tuple[str, ...], world: int) -> Ask:
         known_names=tuple(seen.known), static=_columns(seen), static_names=tuple(seen.static),
         quantiles=np.array(QUANTILES), targets=targets, horizon=window.horizon, label_lag=LABEL_LAG, world=world,
     )
-    low = np.array([0.0 if target == "headcount" else -np.inf for target in targets]).reshape(1, -1, 1, 1)
+    low = np.array([0.0 if target == "headcount" else -MOST for target in targets]).reshape(1, -1, 1, 1)
     shape = (n, len(targets), window.horizon, len(QUANTILES))
-    return Ask("predict", query, Want(shape, low, counts=math.prod(shape[:-1])), may_fail=True)
+    return Ask("predict", query, Want(shape, low, MOST, counts=math.prod(shape[:-1])), may_fail=True)
 
 
 def _stacked(tables: Mapping[str, Floats], shape: tuple[int, ...]) -> Floats:

@@ -14,7 +14,7 @@ from fourfold.suite.task import Ask, Draw, Problem
 from fourfold.tasks.driver_displacement import worlds
 from fourfold.tasks.driver_displacement.origins import Plan, Vintages, windows
 from fourfold.tasks.driver_displacement.panel import QUANTILES, Panel
-from fourfold.tasks.driver_displacement.problem import SMALL, draw
+from fourfold.tasks.driver_displacement.problem import MOST, SMALL, draw
 from fourfold.tasks.driver_displacement.records import CANARIES, CANARY_SHARE, CLEARED, cleared, draw_canaries, recorded
 from fourfold.tasks.driver_displacement.window import LABEL_LAG, Window
 from fourfold.tasks.driver_displacement.workers import RECORDED
@@ -156,7 +156,7 @@ def test_simulated_asks_are_six_hidden_worlds_and_the_exhibit_by_origin(problem)
         assert ask.want.shape == (204, 2, 8, 11)
         low = np.broadcast_to(ask.want.low, ask.want.shape)
         assert (low[:, 0] == 0).all()
-        assert np.isneginf(low[:, 1]).all()
+        assert (low[:, 1] == -MOST).all()
         assert np.array_equal(query.known, np.stack([
             table[:, : window.origin + 9] for table in window.truth.known.values()]))
 

@@ -62,3 +62,17 @@ def test_of_real_data_naive_scores_what_it_does(cache, name, wql, mase, coverage
     assert values["relative_loss"] == pytest.approx(1)
     found = [values[metric] for metric in ("wql", "mase", "coverage_80")]
     assert found == pytest.approx([wql, mase, coverage], abs=1e-3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_forecasts_that_are_allowed_are_scored(tmp_path):
+    task = DriverDisplacement()
+    problem = task.draw(task.load("simulated", tmp_path), DRAW, DECLARED, small=True)
+    wide = [np.broadcast_to(ask.want.high, ask.want.shape).copy() for ask in problem.asks[1:]]
+    for answer, ask in zip(wide, problem.asks[1:], strict=True):
+        answer[..., :5] = np.broadcast_to(ask.want.low, ask.want.shape)[..., :5]
+    scored = task.score(problem, [None, *wide], DECLARED, Budget(), DRAW)
+    assert all(np.isfinite(score.value) for score in scored.scores if score.value is not None)
+    values = {(score.metric, score.group): score.value for score in scored.scores}
+    assert values["relative_loss", ""] > 10
+    assert values["windows_failed", ""] == 0
