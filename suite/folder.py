@@ -62,6 +62,7 @@ def gather(root: Path, most: int) -> Folder:
     for place in sorted(root.rglob("*")):
         path, kind = place.relative_to(root).as_posix(), place.lstat()
         if stat.S_ISDIR(kind.st_mode):
+            odd += _bare(place, path)
             continue
         if not stat.S_ISREG(kind.st_mode):
             odd.append(f"{path}: {_kind(kind.st_mode)}")
@@ -72,6 +73,14 @@ def gather(root: Path, most: int) -> Folder:
         with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             files[path] = file.read()
     return folder(files, tuple(odd))
+
+
+def _bare(place: Path, path: str) -> list[str]:
+    """What a folder is called that holds nothing to be read: no file tells of its name."""
+    try:
+        return [] if any(place.iterdir()) else [f"{path}: empty folder"]
+    except OSError:
+        return [f"{path}: folder that cannot be read"]
 
 
 def _kind(mode: int) -> str:

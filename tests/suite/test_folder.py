@@ -48,6 +48,13 @@ def test_more_than_was_agreed_is_not_read(tmp_path: Path) -> None:
         folder.gather(tmp_path, 1000)
 
 
+def test_a_folder_without_files_is_named_as_its_name_may_tell(tmp_path: Path) -> None:
+    (tmp_path / "Hope_Long" / "more").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x").write_bytes(b"1")
+    assert folder.gather(tmp_path, 9).odd == ("Hope_Long/more: empty folder",)
+
+
 GOOD = {"paths": ("a", "b/c"), "data": np.arange(5, dtype=np.uint8), "ends": np.array([2, 5]), "odd": ()}
 FORGED = {
     "a way up": {"paths": ("a", "b/../../c")},
