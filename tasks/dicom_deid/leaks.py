@@ -18,6 +18,8 @@ from fourfold.tasks.dicom_deid.wanted import Wanted, spot
 
 SHOWN = 4
 """Of how many places an item's leak is told."""
+PICTURES = 512
+"""How many pictures of a file are looked at; one that has more is refused."""
 
 
 class Found(NamedTuple):
@@ -64,7 +66,11 @@ def find(wanted: Wanted, answers: Mapping[str, File], extra: Sequence[File] = ()
         looked.read(file, "")
     for name in odd:
         looked.named(name, "")
-    return looked.leaks(_failed(wanted, answers, odd))
+    failed = _failed(wanted, answers, odd)
+    for path in looked.crowded:
+        if path in wanted.patients:
+            failed.setdefault(wanted.patients[path], []).append((path, f"it holds more than {PICTURES} pictures"))
+    return looked.leaks(failed)
 
 
 def _failed(
@@ -95,10 +101,11 @@ def _unreadable(file: File, given: File) -> str:
 
 @dataclass
 class _Search:
-    """What was found so far of what is looked for."""
+    """What was found so far of what is looked for. crowded: given paths whose outputs hold too many pictures."""
 
     wanted: Wanted
     found: dict[int, dict[tuple[str, str, str], Found]] = field(default_factory=dict)
+    crowded: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
@@ -158,7 +165,10 @@ class _Search:
         """Look at every picture in an output but those that it was given, or that a perfect method would write."""
         own_items = self.wanted.drawn.get(path, ())
         overlaid = [number for number in own_items if self.key.planted[number].burned is None]
-        for place, image in self._pictures(file, path):
+        for count, (place, image) in enumerate(self._pictures(file, path)):
+            if count >= PICTURES:
+                self.crowded.append(path)
+                return
             shown = [number for number in self.wanted.gallery.shown(image) if place != OWN or number not in own_items]
             for number in dict.fromkeys([*(overlaid if place == OWN else own_items), *shown]):
                 given = self.wanted.gallery.ink(number)
@@ -172,8 +182,7 @@ class _Search:
         if not any(same_samples(file, one) for one in known):
             yield from own(file)
         given = known[0].pixels[0] if known else None
-        for size in [given.shape[:3]] if given is not None else self.wanted.gallery.sizes:
-            yield from others(file, size)
+        yield from others(file, [given.shape[:3]] if given is not None else self.wanted.gallery.sizes)
 
     def leaks(self, failed: Mapping[int, Sequence[tuple[str, str]]]) -> Leaks:
         """What was found."""

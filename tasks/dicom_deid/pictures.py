@@ -4,10 +4,12 @@ Where a picture may be is tried: samples of any depth as many as an image of the
 Pillow or pydicom opens, and what is compressed. Messages that are hidden in what looks like noise are not looked for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +21,11 @@ from fourfold.tasks.dicom_deid.reading import LARGEST, File
 from fourfold.tasks.dicom_deid.residual import Grey, grey
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch
 
-MOST = 64
-"""Frames of one picture that are looked at."""
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+MOST, RAW = 64, 8
+"""Frames that are looked at of an image, and of bytes that may be one."""
 HEADER = 4096
 """Bytes that may stand before or behind samples."""
 ALIKE = 0.8
@@ -31,6 +36,7 @@ OWN = "pixels"
 _SAMPLES = "(7FE0,0010)"
 _DEPTHS = (("u1", 1), ("<u2", 1), (">u2", 1), ("u1", 3), ("<f4", 1), ("<f8", 1), ("<u4", 1))
 """How samples may be stored: their type, and how many a pixel has."""
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "JPEG2000", "WEBP")
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xffO\xffQ", b"RIFF")
 
 
@@ -41,15 +47,18 @@ def own(file: File) -> Iterator[tuple[str, Grey]]:
         yield OWN, image
 
 
-def others(file: File, size: tuple[int, int, int]) -> Iterator[tuple[str, Grey]]:
-    """All other pictures in a file that was written for one of this size, (frames, rows, columns), by their place."""
-    yield from _further(file, size[0])
+def others(file: File, sizes: Sequence[tuple[int, int, int]]) -> Iterator[tuple[str, Grey]]:
+    """All other pictures in a file that was written for one of these sizes, (frames, rows, columns), by their place."""
+    yield from _further(file, max((size[0] for size in sizes), default=MOST))
     dataset, _ = file.parsed
     if dataset is not None:
         for plane in planes(dataset):
             yield "overlay", plane.astype(np.float64)
         yield from _nested(file)
-    yield from _elsewhere(file, size[1:])
+    large = [one for one in _beside_own(file) if one.end - one.start >= SMALLEST**2 and one.vr not in TEXT]
+    for one in [*large, *unpacked(large)]:
+        for image in chain(_opened(one), *(_raw(one, shape) for shape in dict.fromkeys(size[1:] for size in sizes))):
+            yield one.place, image
 
 
 def _further(file: File, frames: int) -> Iterator[tuple[str, Grey]]:
@@ -72,30 +81,33 @@ def _further(file: File, frames: int) -> Iterator[tuple[str, Grey]]:
 
 def _nested(file: File) -> Iterator[tuple[str, Grey]]:
     """Pictures in the items of sequences, such as icons."""
+    found, _ = file.parsed
+    items = [(place, item) for place, element in file.elements if element.VR == "SQ" for item in element.value or ()]
+    for place, item in items if found is not None else ():
+        if "PixelData" in item:
+            item.file_meta = getattr(found, "file_meta", None)
+            for image in _decoded(item):
+                yield place, image
+
+
+def _decoded(item: "Dataset") -> Iterator[Grey]:
+    """The first frame of a picture that has its own description."""
     from pydicom.pixels import pixel_array
 
-    found, _ = file.parsed
-    for place, element in file.elements:
-        for item in (element.value or ()) if element.VR == "SQ" else ():
-            if "PixelData" not in item or int(item.get("Rows") or 0) * int(item.get("Columns") or 0) > LARGEST >> 4:
-                continue
-            try:
-                item.file_meta = found.file_meta if found is not None else None
-                samples = np.asarray(pixel_array(item, raw=True))
-            except Exception:  # What cannot be decoded shows nothing.
-                continue
-            yield place, grey(samples[None])[0] if samples.ndim in (2, 3) and samples.shape[-1] != 1 else samples
+    try:
+        frames, samples, rows, columns = (
+            int(item.get(name) or 1) for name in ("NumberOfFrames", "SamplesPerPixel", "Rows", "Columns")
+        )
+        if 0 < frames * samples * rows * columns * 2 <= LARGEST:
+            array = np.asarray(pixel_array(item, raw=True, allow_excess_frames=False))
+            yield grey(array.reshape((frames, rows, columns) + (samples,) * (samples > 1))[:1])[0]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # What cannot be decoded shows nothing. A decoder in Rust panics by what is no Exception.
+        return
 
 
-def _elsewhere(file: File, size: tuple[int, ...]) -> Iterator[tuple[str, Grey]]:
-    """Pictures in the bytes of whatever is no text and not the file's own samples, packed or not."""
-    large = [one for one in _beside_own(file, size) if one.end - one.start >= 64 and one.vr not in TEXT]
-    for one in [*large, *unpacked(large)]:
-        for image in [*opened(one), *_raw(one, size)][:MOST]:
-            yield one.place, image
-
-
-def _beside_own(file: File, size: tuple[int, ...]) -> Iterator[Stretch]:
+def _beside_own(file: File) -> Iterator[Stretch]:
     """The stretches that are not as they were given; of the file's own samples what stands behind them."""
     stored, _ = file.pixels
     for one in file.stretches:
@@ -106,22 +118,24 @@ def _beside_own(file: File, size: tuple[int, ...]) -> Iterator[Stretch]:
             yield one
 
 
-def _raw(one: Stretch, size: tuple[int, ...]) -> Iterator[Grey]:
-    """What is seen where bytes are taken for samples of images of this size."""
-    data = memoryview(one.data)[one.start : one.end]
+def _raw(one: Stretch, shape: tuple[int, int]) -> Iterator[Grey]:
+    """What is seen where bytes are taken for samples of images of this shape."""
+    length = one.end - one.start
     for kind, samples in _DEPTHS:
-        dtype = np.dtype(kind)
-        each = int(np.prod(size)) * dtype.itemsize * samples
-        if not each or len(data) < each or len(data) % each > HEADER:
+        dtype, pixels = np.dtype(kind), shape[0] * shape[1]
+        each = pixels * dtype.itemsize * samples
+        if not each or length < each or length % each > HEADER:
             continue
-        for start in dict.fromkeys((0, len(data) % each)):
-            flat = np.frombuffer(data[start : start + min(MOST, len(data) // each) * each], dtype)
-            images = flat.reshape(-1, *size, *((samples,) if samples > 1 else ()))
-            with np.errstate(all="ignore"):
-                yield from (image for image in grey(images) if np.isfinite(image).all())
+        for start in dict.fromkeys((0, length % each)):
+            for number in range(min(RAW, length // each)):
+                flat = np.frombuffer(one.data, dtype, pixels * samples, one.start + start + number * each)
+                with np.errstate(all="ignore"):
+                    image = grey(flat.reshape(1, *shape, *((samples,) if samples > 1 else ())))[0]
+                if np.isfinite(image).all():
+                    yield image
 
 
-def opened(one: Stretch) -> Iterator[Grey]:
+def _opened(one: Stretch) -> Iterator[Grey]:
     """The picture that a stretch is a file of: DICOM, or what Pillow opens."""
     data = one.data[one.start : one.end]
     if data[128:132] == b"DICM":
@@ -130,8 +144,8 @@ def opened(one: Stretch) -> Iterator[Grey]:
         from PIL import Image
 
         try:
-            with Image.open(BytesIO(data)) as picture:
-                if picture.width * picture.height <= LARGEST >> 4:
+            with Image.open(BytesIO(data), formats=_FORMATS) as picture:
+                if picture.width * picture.height * 16 <= LARGEST:
                     yield np.asarray(picture.convert("F" if picture.mode in ("I", "F", "I;16") else "L"), np.float64)
         except Exception:  # What cannot be decoded shows nothing.
             return

@@ -1,5 +1,6 @@
 """Nothing that a method writes ends the search, and what cannot be read fails with the reason."""
 
+import struct
 import zlib
 
 import numpy as np
@@ -61,7 +62,28 @@ def cyclic_lengths(data: bytes, changed) -> bytes:
     return data + b"\x10\x00\x10\x00PN\xff\xff" + b"\x10\x00\x20\x00UT\0\0\xfe\xff\xff\xff" + b"x" * 40
 
 
+def icon_of_many_frames(data: bytes, changed) -> bytes:
+    def enlarge(dataset: Dataset) -> None:
+        item = Dataset()
+        item.Rows, item.Columns, item.NumberOfFrames, item.SamplesPerPixel = 4000, 4000, 2**31 - 1, 1
+        item.BitsAllocated = item.BitsStored = 8
+        item.PhotometricInterpretation, item.PixelRepresentation = "MONOCHROME2", 0
+        item.add_new(0x7FE00010, "OB", b"12")
+        dataset.IconImageSequence = [item, item]
+
+    return changed(data, enlarge)
+
+
+def bomb_of_png(data: bytes, changed) -> bytes:
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    body = zlib.compress(bytes(1 << 20), 9)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", len(body)) + b"IDAT" + body
+    return changed(data, lambda dataset: dataset.private_block(0x21, "X", create=True).add_new(1, "OB", png + bytes(1)))
+
+
 HOSTILE = {
+    "an icon of many frames": icon_of_many_frames, "a bomb in a picture": bomb_of_png,
     "a decompression bomb": bomb, "a deflated bomb": deflated, "deep nesting": nested, "huge lengths": cyclic_lengths,
     "cut in the middle": lambda data, changed: data[: len(data) // 2],
     "cut in the meta information": lambda data, changed: data[:150],
@@ -95,3 +117,14 @@ def test_pixels_that_cannot_be_decoded_fail_with_the_reason(studies, changed):
 def test_pixels_cut_off_in_front_are_not_those_that_were_given(studies, changed):
     cut = changed(studies.given(0), lambda each: setattr(each, "PixelData", each.PixelData[-100:]))
     assert "cannot be decoded" in studies.found(studies.clean(0, cut)).failed[0][0][1]
+
+
+def test_more_pictures_than_are_looked_at_are_refused(studies, changed):
+    def crowd(dataset: Dataset) -> None:
+        block = dataset.private_block(0x21, "X", create=True)
+        for number in range(200):
+            block.add_new(number, "OB", np.random.default_rng(number).bytes(2 * 48 * 64))
+
+    result = studies.found(studies.clean(1, changed(studies.reference(1), crowd)))
+    assert result.failed == {1: [(studies.path(1), "it holds more than 512 pictures")]}
+    assert not result.leaked.any()
