@@ -24,7 +24,7 @@ from fourfold.baselines.dicom_deid.strokes import (
     pieces,
     standing_out,
 )
-from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain, levelled, smoothed
+from fourfold.baselines.dicom_deid.text_boxes import GRAINY, Reader, grain, levelled, smoothed, uncoloured
 from fourfold.baselines.dicom_deid.unseen import (
     HALO,
     MARGIN,
@@ -95,10 +95,12 @@ def identities(
     spared = boxed([line for line in found if line not in bad and (is_word(line) or is_ruler(line))], grey.shape, 0)
     hinted = [box for box in unexplained(looks, found) if not marking_in(box, image, reader, scrubber)]
     weak = [*(line.box for line in bad if line.value is None), *hinted]
-    ways = [image, levelled(image), levelled(smoothed(image))]
+    shown = [image, uncoloured(image)] if np.ptp(image, axis=2).any() else [image]
+    ways = [*shown, *map(levelled, shown), levelled(smoothed(image))]
     weak = confirmed(weak, looks, lambda box: letters_in(box, ways, reader))
     bad = [line for line in bad if line.value is not None or line.box in weak]
-    closer = reader.closer(image, surroundings(weak, grey.shape))
+    near = surroundings(weak, grey.shape)
+    closer = np.maximum.reduce([reader.closer(each, near) for each in shown])
     weak += [box for box in unexplained([closer], found) if not marking_in(box, image, reader, scrubber)]
     gone = wider(merged([line for line in bad if line.value is not None], grey.shape), HALO)
     gone |= wider(signs(bad, coded, grey, spared), HALO)

@@ -21,6 +21,9 @@ LEVELS, LEAST, MOST = 25, 2, 60
 LARGE, LARGER, LARGEST, STEP = 300_000, 500_000, 1_500_000, 32
 """Pixels to which an image is brought for the detector, for it to see what is small and faint, and to which a part of
 one is where it looks closer; by what the sides must be divisible."""
+COLOURED, NEAR = 30, 31
+"""Levels, of 255, by which the brightest and the darkest part of a colour differ; and pixels of the window whose mean
+grey stands in for it."""
 GRAINY, DARK = 7.5, 16
 """Grey levels, of 255: by which half of the pixels differ from the median of their neighbours where there is speckle or
 grain; and up to which they are taken for black."""
@@ -37,16 +40,18 @@ class Reader:
 
     def looks(self, image: Image, most: float = 6) -> list[Probability]:
         """How probable it is that text stands at each pixel of an image (rows, columns, 3), enlarged by ``most`` at
-        most, by three looks at it, or up to five.
+        most, by three looks at it, or up to six.
 
         As it is; turned, as what runs upwards is not seen as text otherwise; levelled, as what is faint on bright
-        anatomy is not; one of colours also without them, as flow has them and hides what is white, and is levelled so;
-        and last one of speckle or grain without this.
+        anatomy is not; one of colours also without them, as flow has them and hides what is white, and is levelled so,
+        and with grey in their place, as it hides what is grey too; and last one of speckle or grain without this.
         """
         pale = np.repeat(image.min(axis=2, keepdims=True), 3, axis=2)
         looks = [self.upright(image, most, LARGE), self._turned(image, most), self.upright(levelled(pale), most)]
         if np.ptp(image, axis=2).any():
             looks.append(np.maximum(self.upright(pale, most, LARGE), self.upright(pale, most)))
+            grey = uncoloured(image)
+            looks.append(np.maximum(self.upright(grey, most), self.upright(levelled(grey), most)))
         if grain(image) > GRAINY:
             smooth = levelled(smoothed(image))
             upright = np.maximum(self.upright(smooth, most, LARGE), self.upright(smooth, most))
@@ -112,6 +117,18 @@ class Reader:
         crops = self._engine.get_crop_img_list(image, list(quads))
         found, _ = self._engine.text_rec(crops)
         return [(str(each[0]), float(each[1])) for each in found]
+
+
+def uncoloured(image: Image) -> Image:
+    """An image (rows, columns, 3) in which the mean grey of what is near stands in for what is of a colour, as flow
+    is, so that grey text on both is on one ground."""
+    import cv2
+
+    lowest = image.min(axis=2).astype(np.float32)
+    plain = (image.max(axis=2) - lowest < COLOURED).astype(np.float32)
+    near = cv2.blur(lowest * plain, (NEAR, NEAR)) / np.maximum(cv2.blur(plain, (NEAR, NEAR)), 1e-3)
+    grey = np.where(plain > 0, lowest, np.clip(near, 0, 255)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def levelled(image: Image) -> Image:

@@ -130,8 +130,23 @@ def test_what_is_white_on_coloured_flow_is_seen_without_the_colours(reader):
     who = ink("MENDEZ IRA", (60, 80))
     plain = [look[who].mean() for look in reader.looks(image)]
     image[who] = np.minimum(image[who].astype(int) + 70, 255)
-    as_it_is, _, levelled, pale = (look[who].mean() for look in reader.looks(image))
-    assert min(levelled, pale) > redaction.SEEN > max(as_it_is, plain[2], plain[3])
+    as_it_is, _, levelled, pale, _ = (look[who].mean() for look in reader.looks(image))
+    assert min(levelled, pale) > redaction.SEEN > max(as_it_is, *plain[2:])
+
+
+def test_grey_on_grey_and_on_flow_is_seen_where_flow_is_as_grey_as_what_is_around(reader):
+    rng = np.random.default_rng(1)
+    flow = cv2.GaussianBlur(rng.random(SHAPE), (0, 0), 3) > 0.5
+    image = np.repeat(np.clip(60 + rng.normal(0, 6, SHAPE), 0, 255).astype(np.uint8)[..., None], 3, 2)
+    image[flow] = (250, 200, 0)
+    who = ink("MENDEZ IRA", (60, 80))
+    image[who] = 80
+    *before, grey = (look[who].mean() for look in reader.looks(image))
+    assert grey > redaction.SEEN > max(before)
+    bare = text_boxes.uncoloured(image)
+    assert np.ptp(bare, axis=2).max() == 0
+    assert (bare[~flow | who] == image[~flow | who]).all()
+    assert abs(bare[flow & ~who].astype(int) - 60).max() < 40
 
 
 def test_the_signs_beside_an_identity_go_with_it(reader, scrubber):
