@@ -96,18 +96,25 @@ def results_read(command: Command) -> Command:
 
 def readable(place: Path | str) -> Path:
     """The folder in which to read results: the one given, or one that now has what is at the URL. Raises StoreError."""
-    if isinstance(place, Path):
-        return place
     from fourfold.suite.atomic import StoreError
+
+    if isinstance(place, Path):
+        if place.is_dir() and not _holds_results(place):
+            raise StoreError(f"{place} is no results folder: give one that `fourfold run --results` wrote")
+        return place
     from fourfold.suite.mirror import waiting
 
     remote = fetched(place)
-    if not any((remote.mirror / part).is_dir() for part in ("cells", "compacted")):
+    if not _holds_results(remote.mirror):
         raise StoreError(f"there are no results at {place}: `fourfold run --results {place}` makes some")
     if late := len(waiting(remote.mirror)):
         tell(f"{late} files of {remote.mirror} are not yet at {place}; the next `fourfold run --results {place}` "
              "puts them there")
     return remote.mirror
+
+
+def _holds_results(folder: Path) -> bool:
+    return any((folder / part).is_dir() for part in ("cells", "compacted"))
 
 
 def fetched(url: str) -> "Remote":

@@ -84,7 +84,7 @@ def compact(folder: Path | str | None, results: Path | str) -> None:
         )
     if not results.is_dir():
         raise StoreError(f"there are no results in {results}: `fourfold run --results {results}` makes some")
-    done = compacting.compact(results)
+    done = compacting.compact(options.readable(results))
     for skipped in done.skipped:
         tell(f"skipped {skipped.path}: {skipped.why}", "fourfold compact")
     options.say(f"{done.cells} cells in {done.folder}" if done.folder else f"no cells in {results}")

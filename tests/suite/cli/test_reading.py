@@ -39,6 +39,15 @@ def test_no_results_is_a_users_mistake(fourfold: Run) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_a_folder_without_results_is_told_and_nothing_is_written_into_it(fourfold: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for command in ("status", "board", "compact"):
+        done = fourfold(command, "photos")
+        assert done.returncode == 2, command
+        assert "photos is no results folder: give one that `fourfold run --results` wrote" in done.stderr
+    assert not list((tmp_path / "photos").iterdir())
+
+
 def cell_of(answer: Run, fourfold: Run, method: str) -> str:
     """A cell of a method, from the status: the failed ones are named there; the others in the store."""
     found = answer(fourfold("board", "--json"))
