@@ -85,6 +85,12 @@ def _datasets(request: Request) -> list[tuple[Task, str]]:
         of, _, bare = name.rpartition("/")
         having = [task for task in tasks if bare in task.datasets and of in ("", task.name)]
         if not having:
+            others = [task for task in registry.task_names() if bare in registry.task(task).datasets]
+            if others and of in ("", *others):
+                raise registry.UnknownName(
+                    f"{bare} is a dataset of {', '.join(others)}, which is not among the tasks asked for: "
+                    f"{', '.join(task.name for task in tasks)}"
+                )
             raise registry.nearest("dataset", name, {each for task in tasks for each in task.datasets})
         found += [(task, bare) for task in having]
     return found

@@ -105,7 +105,7 @@ def _chosen(names: Sequence[str]) -> "list[tuple[str, Dataset]]":
     ]
     for name in wanted:
         if name not in {dataset.name for _, dataset in known}:
-            raise registry.nearest("dataset", name, {dataset.name for _, dataset in known})
+            raise registry.nearest("dataset", name, {*(dataset.name for _, dataset in known), *registry.task_names()})
     return [(task, dataset) for task, dataset in known if not wanted or dataset.name in wanted]
 
 

@@ -136,6 +136,12 @@ class Orders:
 
 
 def _orders(results: Path | str, **given: Any) -> Orders:
+    source = click.get_current_context().get_parameter_source("address")
+    if given["address"] and given["backend"] != "ray" and source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            f"--address {given['address']} is that of a Ray cluster, and --backend {given['backend']} runs the cells "
+            "on this machine: leave out one of them"
+        )
     if isinstance(results, Path):
         return Orders(results, **given)
     remote = options.fetched(results)
@@ -222,9 +228,12 @@ def _score(request: "Request", orders: Orders) -> int:
     from fourfold.suite import campaign, remote
 
     place = orders.key or orders.results / "key"
-    if not place.exists() and not orders.dry_run:
+    made = not place.exists() and not orders.dry_run
+    if made:
         campaign.store.create(orders.results)
     key = _NO_KEY if orders.dry_run and not place.exists() else campaign.read_key(place)
+    if made and orders.key:
+        tell(f"there was no {place}: a new key was made there, whose draws are like no other's", "fourfold run")
     if orders.remote and not orders.dry_run:
         remote.push(orders.remote)
         key = campaign.read_key(place)  # Another machine may have made one first.

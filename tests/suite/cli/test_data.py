@@ -76,6 +76,7 @@ def test_what_cannot_be_fetched_is_told(fourfold: Run) -> None:
     done = fourfold("data", "fetch", "coins", "mintd")
     assert done.returncode == 2
     assert "there is no dataset mintd; did you mean minted?" in done.stderr
+    assert "did you mean coins?" in fourfold("data", "fetch", "coinz", "minted").stderr
 
 
 def test_what_must_be_got_by_hand_is_told(fourfold: Run) -> None:

@@ -28,6 +28,8 @@ def snapshot(folder: Path) -> dict[str, bytes]:
             ["-t", "fair-credit", "-m", "coin-slope"],
             "coin-slope solves coins, which is not among the tasks asked for: fair-credit",
         ),
+        (["-t", "coins", "-d", "taiwan"], "taiwan is a dataset of fair-credit, which is not among the tasks asked"),
+        (["--address", "auto"], "--address auto is that of a Ray cluster, and --backend serial runs the cells on this"),
         (["--time-limi", "3"], "--time-limit"),
         (["--time-limit", "inf"], "inf is no number of seconds"),
         (["--time-limit", "nan"], "nan is no number of seconds"),
@@ -236,6 +238,14 @@ def test_a_corrupt_cache_file_is_told_with_the_next_command(fourfold: Run, tmp_p
     assert done.returncode == 2
     assert "minted.csv: it has 4 bytes instead of 7. Run: fourfold data fetch coins minted" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_was_not_there_is_made_and_told(fourfold: Run, tmp_path: Path) -> None:
+    words = (*COINS, "--seeds", "1", "--key", "kee")
+    assert fourfold(*words, "--dry-run").stderr == ""
+    assert "there was no kee: a new key was made there" in fourfold(*words).stderr
+    assert (tmp_path / "kee").exists()
+    assert fourfold(*words).stderr == ""
 
 
 def test_a_key_that_is_none_is_told(fourfold: Run, tmp_path: Path) -> None:
