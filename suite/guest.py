@@ -69,9 +69,10 @@ def main(arguments: list[str]) -> None:
     os.set_blocking(wakener, False)
     signal.set_wakeup_fd(wakener, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for module in arguments[3:]:
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
+    with sandbox.ended_with(control):
+        for module in arguments[3:]:
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
     _practise()
     gc.collect()
     gc.freeze()  # The collector would write to, and so copy, the pages that guests share with this process.
