@@ -61,6 +61,10 @@ def check(
         yield Finding("wrong", "declarations", str(error), "correct the class attribute")
         return
     yield Finding("ok", "declarations", _declarations(task, pack))
+    for name in pack.declared:
+        if near := plan.meant(task, name):
+            said = f"{pack.klass}.{name} declares nothing; did you mean {near}?"
+            yield Finding("note", "declarations", said, "correct the name, or prefix it with _ if it is yours alone")
     requirements = tuple(pack.get("requirements"))
     if sandboxed and (why := plan.unconfined(pack)):
         yield Finding("wrong", "requirements", why)

@@ -52,6 +52,9 @@ _GIVEN: dict[str, tuple[str, ...]] = {
 }
 
 
+_IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+
+
 class AnswerError(TypeError):
     """A method's answer is no array of numbers."""
 
@@ -360,9 +363,16 @@ def _tell(error: BaseException, answers: int, tag: bytes = ERROR) -> None:
         text += "; records are given read-only: copy what you want to change, as in x = x.copy()"
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-        traceback.print_exception(error)
+        traceback.print_exception(type(error), error, _of_author(error.__traceback__))
     told = {"kind": kind, "text": text[:1000], "where": _where(error.__traceback__)}
     boundary.send(answers, tag, json.dumps(told).encode())
+
+
+def _of_author(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the first frame that is not the suite's way into the method; none where the suite objected."""
+    while trace and trace.tb_frame.f_code.co_filename in (__file__, *_IMPORTING):
+        trace = trace.tb_next
+    return trace
 
 
 def _where(trace: TracebackType | None) -> str:

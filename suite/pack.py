@@ -19,7 +19,7 @@ from fourfold.suite.packfiles import PackError
 
 __all__ = ["Pack", "PackError", "load", "read", "set_parameters"]
 
-_DECLARATIONS: Mapping[str, tuple[type, ...]] = {
+DECLARATIONS: Mapping[str, tuple[type, ...]] = {
     "task": (str,),
     "version": (str,),
     "author": (str,),
@@ -30,6 +30,7 @@ _DECLARATIONS: Mapping[str, tuple[type, ...]] = {
     "gpus": (int, float),
     "memory": (int, float),
 }
+"""What a method may declare whatever its task, with the types of the values."""
 _LONGEST = 200
 """Letters of the names in a manifest."""
 
@@ -69,7 +70,7 @@ class Pack:
     def card(self) -> dict[str, Any]:
         """What a board shows of it, and what its archive says: plain values."""
         plain = {name: self.get(name) for name in ("version", "author", "licence", "private", "cpus", "gpus", "memory")}
-        others = {name: value for name, value in self.declared.items() if name not in _DECLARATIONS}
+        others = {name: value for name, value in self.declared.items() if name not in DECLARATIONS}
         return plain | {
             "name": self.name,
             "class": self.klass,
@@ -142,7 +143,7 @@ def load(archive: bytes) -> Pack:
 
 def _described(files: Mapping[str, bytes], klass: str, name: str, where: str) -> Pack:
     entry, node, tree = _method(files, klass, where)
-    declared, parameters = _attributes(node, tree, where if entry == "method.py" else f"{where}/{entry}")
+    declared, parameters = _attributes(node, tree, _place(where, entry))
     if "task" not in declared:
         raise PackError(f'{node.name} in {where} names no task; add a line such as: task = "fair-credit"')
     hashes = sorted((path, hashlib.sha256(data).hexdigest()) for path, data in files.items())
@@ -163,7 +164,10 @@ def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, as
         try:
             tree = ast.parse(data)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise PackError(f"{name} of {where} is not Python: {error}") from error
+            place, said = _place(where, name), str(error)
+            if isinstance(error, SyntaxError):
+                place, said = f"{place}:{error.lineno or 1}", error.msg
+            raise PackError(f"{place} is not Python: {said}; correct it there") from error
         found += [(name, node, tree) for node in _methods(tree)]
     names = [node.name for _, node, _ in found]
     chosen = [each for each in found if each[1].name == klass] if klass else found
@@ -179,6 +183,11 @@ def _method(files: Mapping[str, bytes], klass: str, where: str) -> tuple[str, as
         files_of = ", ".join(each[0] for each in chosen)
         raise PackError(f"{where} holds several classes {names[0]} ({files_of}); rename all but one")
     return chosen[0]
+
+
+def _place(where: str, name: str) -> str:
+    """A file of a submission as its author knows it: one that came alone is called ``method.py`` here alone."""
+    return where if name == "method.py" else f"{where}/{name}"
 
 
 def _parents(tree: ast.Module) -> dict[ast.ClassDef, list[ast.ClassDef]]:
@@ -227,7 +236,7 @@ def _attributes(node: ast.ClassDef, tree: ast.Module, where: str) -> tuple[dict[
                 continue
             if name.startswith("_"):
                 continue
-            parameter = name in parameters or not (_of_class(annotation) or name in _DECLARATIONS)
+            parameter = name in parameters or not (_of_class(annotation) or name in DECLARATIONS)
             literal = _literal(value, name, parameter, f"{where}:{line.lineno}: {klass.name}.{name}")
             (parameters if parameter else declared)[name] = literal
     return declared, parameters
@@ -255,8 +264,8 @@ def _literal(value: ast.expr, name: str, parameter: bool, where: str) -> Any:
         ) from None
     if parameter and not isinstance(literal, bool | int | float | str):
         raise PackError(f"{where} is a parameter, and must be a number, text, True or False")
-    wanted = _DECLARATIONS.get(name, ())
-    if name in _DECLARATIONS and type(literal) not in wanted:
+    wanted = DECLARATIONS.get(name, ())
+    if name in DECLARATIONS and type(literal) not in wanted:
         raise PackError(f"{where} must be {' or '.join(each.__name__ for each in wanted)}, not {literal!r}")
     if name == "requirements" and not all(isinstance(each, str) for each in literal):
         raise PackError(f'{where} must name packages as pip does, such as ("six==1.16.0",), not {literal!r}')

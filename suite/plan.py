@@ -1,5 +1,6 @@
 """From a request to the cells still to run. Pure, but for reading what methods and datasets are."""
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from fourfold.suite import datasets, registry
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Job
 from fourfold.suite.method import Budget, Value
-from fourfold.suite.pack import Pack, PackError
+from fourfold.suite.pack import DECLARATIONS, Pack, PackError
 from fourfold.suite.task import Draw, Task
 
 RERUN = ("missing", "failed", "all")
@@ -127,6 +128,13 @@ def check_declarations(task: Task, pack: Pack) -> None:
             raise PackError(
                 f"{pack.name}: {name} = {pack.declared[name]!r}, but {task.name} knows {', '.join(map(repr, values))}"
             )
+
+
+def meant(task: Task, name: str) -> str:
+    """The declaration that a class attribute was to be, where it is none and is spelled much like one; else ''."""
+    known = {*DECLARATIONS, *task.declares}
+    near = [] if name in known else difflib.get_close_matches(name, known, 1, 0.8)
+    return near[0] if near else ""
 
 
 def _job(

@@ -89,6 +89,25 @@ def test_what_breaks_the_contract_is_told_with_where_and_what_to_do(
     assert wrong[0].remedy
 
 
+def test_a_declaration_that_is_misspelled_is_noted_with_the_nearest(checked: Checked) -> None:
+    change = ('author = "Me"', 'author = "Me"; requirement = ("six==1.16.0",); half = 0.5')
+    notes = of(checked(change), "note")
+    assert notes["declarations"].startswith("Mine.requirement declares nothing; did you mean requirements?")
+    assert "half" not in str(notes)
+
+
+def test_a_method_that_is_missing_is_told_without_the_suites_own_frames(checked: Checked) -> None:
+    log = of(checked(("def predict", "def predicted")), "note")["printed"]
+    assert log.startswith("TypeError: Mine has no predict; write def predict(self, query)")
+
+
+def test_a_traceback_begins_in_the_file_of_the_author(checked: Checked) -> None:
+    log = of(checked(("pass", "raise ValueError('too few')")), "note")["printed"].splitlines()
+    assert log[0].startswith("Traceback")
+    assert "method.py" in log[1]
+    assert log[-1].startswith("ValueError: too few")
+
+
 def test_a_task_that_is_unknown_is_told_with_the_nearest(checked: Checked) -> None:
     assert "did you mean toy?" in of(checked(('task = "toy"', 'task = "toi"')), "wrong")["declarations"]
 
