@@ -68,7 +68,10 @@ def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headlin
         replicates = clustered_mean(mended(standing.replicates), np.random.default_rng(SEED))
         known = ~np.isnan(replicates).any(axis=1)
         edges = ((1 - ranking.CONFIDENCE) / 2, (1 + ranking.CONFIDENCE) / 2)
-        low[known, place], high[known, place] = np.quantile(replicates[known], edges, axis=1)
+        below, above = np.quantile(replicates[known], edges, axis=1)
+        told = below < above  # Resamples of none, or of all, are all alike and leave the cells' own intervals to tell.
+        rows = np.flatnonzero(known)[told]
+        low[rows, place], high[rows, place] = below[told], above[told]
         beats = ranking.beats_by_replicates(replicates, higher)
     elif place is not None:
         beats = ranking.beats_by_seeds(kept[:, place], higher)

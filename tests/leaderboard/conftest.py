@@ -309,7 +309,10 @@ Rows = Callable[..., Board]
 
 @pytest.fixture
 def board_of() -> Rows:
-    """A board of bare scores: ``{method: [headline of seed 0, of seed 1, ...]}``, None for a cell that failed."""
+    """A board of bare scores: ``{method: [headline of seed 0, of seed 1, ...]}``, None for a cell that failed.
+
+    reach: of each cell's own interval to both sides of the score; none by default.
+    """
 
     def make(
         scores: dict[str, list[float | None]],
@@ -317,6 +320,7 @@ def board_of() -> Rows:
         refuted: tuple[str, ...] = (),
         dataset: str = "taiwan",
         provenance: dict[str, Any] | None = None,
+        reach: float | None = None,
     ) -> Board:
         rows = []
         for name, values in scores.items():
@@ -328,7 +332,9 @@ def board_of() -> Rows:
                 first = cell_rows(method, dataset, seed)[0]
                 first["replicates"] = None if replicates is None else replicates[name][seed].tolist()
                 rows += [
-                    first | {"value": value, "low": None, "high": None},
+                    first
+                    | {"value": value, "low": None, "high": None}
+                    | ({} if reach is None else {"low": value - reach, "high": value + reach}),
                     first | {"metric": "refuted", "value": float(name in refuted), "replicates": None},
                 ]
         return build(table(rows), {"fair-credit": TASK}, {}, provenance=provenance)

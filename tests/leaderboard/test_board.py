@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,17 @@ def test_ranks_pair_the_resamples_of_equal_seeds(board_of: Make) -> None:
         {"a": 0.52 + noise, "b": 0.50 + noise, "twin": 0.50 + noise},
     )
     assert ranks(board) == {"a": "1", "b": "2–3", "twin": "2–3"}
+
+
+def test_resamples_that_are_all_alike_leave_the_cells_own_interval(board_of: Make) -> None:
+    """As where of 59 patients none leaks: nor does any in a resample, and yet 0 is not known for sure."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (1, 500))
+    again = {"alike": 0.5 + 0 * noise, "apart": 0.5 + noise}
+    (ranked,) = board_of({"alike": [0.5], "apart": [0.5]}, again, reach=0.1).standings
+    place, of = ranked.standing.column("net_benefit_fair"), [row.method for row in ranked.standing.rows]
+    between = np.stack([ranked.summary.low[:, place], ranked.summary.high[:, place]], axis=1)
+    assert between[of.index("alike")] == pytest.approx([0.4, 0.6])
+    assert between[of.index("apart")] == pytest.approx([0.48, 0.52], abs=0.005)
 
 
 def test_cells_of_another_draw_do_not_count(board_of: Make) -> None:
