@@ -14,13 +14,14 @@ function fanPoints(part, chart) {
   };
 }
 
-// The figure's Vega specification, from fans.py, with these points.
-function filledFan(points, width) {
+// The figure's Vega specification, from fans.py, with these points, and what is counted above its axis.
+function filledFan(points, width, title) {
   const spec = structuredClone(data.figure);
   spec.width = Math.max(220, Math.min(spec.width, width - 80));
   for (const name of ["past", "outcome", "fan"]) spec.data.find(each => each.name === name).values = points[name];
   spec.scales.find(scale => scale.name === "x").domain = points.names;
   const every = Math.ceil(points.names.length / (spec.width / 62));
+  spec.axes[1].title = title;
   spec.axes[0].values = points.names.filter((_, at) => at % every === 0);
   return spec;
 }
@@ -57,7 +58,7 @@ function startFans(section) {
     }
     const embed = await plotter();
     if (mine !== newest) return;
-    await embed(find("figure"), filledFan(points, find("figure").clientWidth), {mode: "vega", renderer: "svg", actions: false, ast: true});
+    await embed(find("figure"), filledFan(points, find("figure").clientWidth, wanted[0]), {mode: "vega", renderer: "svg", actions: false, ast: true});
     find("figure").dataset.drawn = wanted.join(", ");
   }
   for (const select of choices) select.addEventListener("change", draw);

@@ -78,6 +78,9 @@ def _within(share: int, charts: Sequence[Chart], periods: dict[tuple[str, ...], 
         yield chart, slim
 
 
+_UP_TITLE = {"title": "y", "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -40, "titleY": -12}
+
+
 def template() -> Spec:
     """The Vega specification, with empty data sets.
 
@@ -97,7 +100,7 @@ def template() -> Spec:
         "scales": _scales(),
         "axes": [
             {"scale": "x", "orient": "bottom", "values": []},
-            {"scale": "y", "orient": "left", "tickCount": 5, "grid": True, "format": ",~r"},
+            {"scale": "y", "orient": "left", "tickCount": 5, "grid": True, "format": ",~r", **_UP_TITLE},
         ],
         "marks": [
             _band("a", "d", 0.18),

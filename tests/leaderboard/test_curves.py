@@ -191,3 +191,5 @@ def test_a_phone_shows_it_without_scrolling_the_page_sideways(opened: Any, folde
     drawn(tab, ", ".join(ACCURACY))
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.evaluate("document.querySelector('#curves svg').getBoundingClientRect().right") <= 390
+    tab.locator(".chooser summary").click()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390

@@ -233,6 +233,7 @@ def test_a_reader_chooses_series_and_origin(opened: Any, folder: Path) -> None:
     tab.wait_for_selector('[data-drawn="displaced, CA truck, 2027Q1"] svg', timeout=60_000)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert not section.locator(".drawing.fan").is_visible()
+    assert "displaced" in figure.locator(".role-axis-title").all_text_contents()
     section.locator('[data-is="series"]').select_option("TX bus")
     section.locator('[data-is="origin"]').select_option("2026Q3")
     tab.wait_for_selector('[data-drawn="displaced, TX bus, 2026Q3"] svg', timeout=60_000)
