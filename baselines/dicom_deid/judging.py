@@ -35,9 +35,10 @@ def judged(
     read = {line: kept(line, image, reader, scrubber) for line in told if not is_ruler(line)}
     markings = [line for line, certain in read.items() if certain]
     bad = [line for line, certain in read.items() if not certain and not is_made_of(line, markings, image.shape[:2])]
-    bad += [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
+    bad += rest_of_rows(bad, told)
     hardly = [line for line, certain in read.items() if certain < PLAIN and line not in bad]
     bad += parallel(bad, [*hardly, *(line for line in found if line.doubtful)])
+    bad += rest_of_rows(bad, told)
     return [*sure, *(line for line in bad if line.doubtful)], bad
 
 
@@ -128,6 +129,11 @@ def in_row(one: Line, other: Line) -> bool:
         (line.box[1], line.box[0], line.box[3], line.box[2]) if line.turned else line.box for line in (one, other))
     shared, low, high = min(bottom, below) - max(top, above), *sorted((one.tall, other.tall))
     return shared >= 0.6 * low and high <= 1.6 * low and max(left, before) - min(right, after) <= 2 * high
+
+
+def rest_of_rows(bad: Sequence[Line], told: Sequence[Line]) -> list[Line]:
+    """Those of the lines, not bad by themselves, that stand in a row with bad ones."""
+    return [line for line in told if line not in bad and any(in_row(line, other) for other in bad)]
 
 
 def parallel(bad: Sequence[Line], doubtful: Sequence[Line]) -> list[Line]:

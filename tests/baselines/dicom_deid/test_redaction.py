@@ -1,5 +1,7 @@
 """What of burned-in text is spared, how lines are found by their strokes, and what stands where they were erased."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -82,6 +84,13 @@ def test_first_letters_beneath_each_other_are_parts_of_their_markings_and_a_name
     assert not judging.is_made_of(line(10, 4, 48, 11, 9, turned=True), markings, (100, 100))  # More than first letters.
     assert not judging.is_made_of(line(10, 70, 48, 77, 4, turned=True), markings, (100, 100))
     assert not judging.is_made_of(line(10, 4, 98, 11, 4, turned=True), markings, (100, 100))
+
+
+def test_what_reads_as_a_marking_goes_with_its_row_be_the_rest_of_it_hardly_a_line():
+    """As ``T-1985`` does, where little is seen of the ``12-OC`` before it."""
+    hardly, rest = replace(line(28, 20, 34, 30, 3), doubtful=True), line(27, 32, 34, 69, 4)
+    above, away, upwards = line(15, 32, 22, 63, 4), line(28, 90, 34, 120, 4), line(20, 71, 60, 78, 4, turned=True)
+    assert judging.rest_of_rows([hardly], [above, rest, away, upwards]) == [rest]
 
 
 def test_what_is_between_the_strokes_of_a_marking_is_a_part_of_it():
