@@ -24,7 +24,7 @@ class DriverDisplacement(Task):
     """
 
     name = "driver-displacement"
-    version = "1"
+    version = "2"
     title = "Driver displacement forecasts"
     embedded = "simulated"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

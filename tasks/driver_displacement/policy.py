@@ -57,8 +57,12 @@ class _Stakes:
 
     @property
     def gain(self) -> Floats:
-        """(n,) mean net gain of a worker trained; 0 where nobody is newly displaced."""
-        return self.change[:, _NET] / np.maximum(self.displaced, 1)
+        """(n,) mean net gain of a worker trained; of all workers where nobody is newly displaced.
+
+        A gain of 0 would tell the allocator where nobody will be, which is for the forecast to say.
+        """
+        net, of_all = self.change[:, _NET], self.change[:, _NET].sum() / max(int(self.displaced.sum()), 1)
+        return np.where(self.displaced > 0, net / np.maximum(self.displaced, 1), of_all)
 
     def trained(self, places: Counts) -> Floats:
         """(n,) the share of the newly displaced who get one of so many places (n,)."""

@@ -90,6 +90,16 @@ def test_a_place_for_nobody_is_lost():
     assert found["npv_per_place", ""].value == pytest.approx(3_000 / 6)
 
 
+def test_where_nobody_loses_a_job_a_false_alarm_costs_places_too():
+    """Six places where nobody needs one, by a forecast and by head-count; a worker gains $1,600 on average."""
+    window = tiny([[1_000.0] * 14, [3_000.0] * 6, []])
+    assert scores([window], [sure(window, [14, 6, 0])])["regret", ""].value == pytest.approx(0)
+    alarm = scores([window], [sure(window, [14, 0, 6])])
+    assert alarm["regret", ""].value == pytest.approx(1)
+    assert alarm["npv_per_place", ""].value == 0
+    assert scores([window], [None])["regret", ""].value == pytest.approx(1 - (2 + 6) / 18)
+
+
 def test_only_what_is_new_since_the_last_label_is_forecast_and_trained():
     window = tiny([[1_000.0] * 14, [3_000.0] * 6], old=50)
     assert np.asarray(window.truth.displaced)[0, ORIGIN - 4] == 50
