@@ -82,11 +82,19 @@ def settle(windows: Sequence[Window], answers: Answered) -> Forecasts:
 def membership(canary: npt.NDArray[np.int64], answers: Answered) -> Floats:
     """How likely the forecasts make it that each canary (window, series) was recorded: the jobs lost in its cell.
 
-    The mean over quantiles, one period ahead; where the method has no answer it is 0, whatever the coin.
+    The mean over quantiles and periods ahead, of which number h counts 1/h, as what is forecast further blurs; all of
+    them, so that no period left constant hides a worker in the others. On a scale that is linear below one job and
+    logarithmic above, as wide quantiles say little of one worker. Where the method has no answer it is 0, whatever the
+    coin.
     """
     target = TARGETS.index("displaced")
     found = ((answers[window], series) for window, series in canary)
-    return np.array([0.0 if answer is None else answer[series, target, 0].mean() for answer, series in found])
+    return np.array([0.0 if answer is None else _stock(answer[series, target]) for answer, series in found])
+
+
+def _stock(quantiles: Floats) -> float:
+    """One number for the jobs lost that quantiles (h, q) tell of."""
+    return float(np.average(np.arcsinh(quantiles).mean(axis=-1), weights=1 / np.arange(1, len(quantiles) + 1)))
 
 
 def _mended(made: Forecasts) -> Iterator[Score]:

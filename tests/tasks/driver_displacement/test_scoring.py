@@ -294,11 +294,29 @@ def test_sexes_weigh_each_series_by_their_share(windows):
     assert found["coverage_gap", "sex=women-men"].value == pytest.approx(0.4 / 2.8 - 0.6 / 1.2)
 
 
-def test_membership_is_the_mean_of_the_cells_first_quantiles(windows):
+def test_membership_is_the_mean_of_the_cells_quantiles_the_nearest_most(windows):
     answers = [guess(window) for window in windows]
     answers[3] = None
     found = scored(windows, answers, [(0, 5), (3, 1), (5, 2)]).membership
-    assert found == pytest.approx([answers[0][5, 1, 0].mean(), 0, answers[5][2, 1, 0].mean()])
+    shares = np.array([12, 6, 4, 3]) / 25
+    first, last = (shares @ np.arcsinh(answers[at][row, 1]).mean(axis=1) for at, row in ((0, 5), (5, 2)))
+    assert found == pytest.approx([first, 0, last])
+
+
+def test_a_worker_shows_whichever_period_ahead_tells_of_it_and_behind_wide_quantiles(public: PublicWorlds):
+    problem = draw(public, DRAW)
+    hidden, train = problem.answers.hidden, problem.asks[0].give
+    rng = np.random.default_rng(0)
+    for told in range(8):
+        answers = [None]
+        for ask in problem.asks[1:]:
+            stock = np.bincount(train.place[train.world == ask.give.world], minlength=len(train.series))
+            answer = np.zeros(ask.want.shape)
+            answer[:, 1, told] = stock[:, None]
+            answer[:, 1, told, -1] += rng.exponential(20, len(stock))
+            answers.append(answer)
+        membership = score(hidden, answers, DRAW).membership
+        assert privacy.leakage_auc(membership, hidden["coin"])[0] > 0.9, told
 
 
 def test_who_adds_up_the_records_gives_the_canaries_away(public: PublicWorlds):
