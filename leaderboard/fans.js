@@ -49,7 +49,7 @@ function startFans(section) {
     const mine = ++newest, wanted = choices.map(select => select.value);
     const chart = part.charts.find(each => each.keys.every((name, at) => name === wanted[at]));
     find("told").textContent = chart ? `${wanted[1]}, ${wanted[0]}, forecast from ${wanted[2]}.`
-      : `There is no forecast of ${wanted[0]} for ${wanted[1]} from ${wanted[2]}.`;
+      : `There is no forecast of ${wanted[0]} for ${wanted[1]} from ${wanted[2]}${part.left_out ? " on this page; the results folder may have one" : ""}.`;
     const points = chart && fanPoints(part, chart);
     find("numbers").tBodies[0].replaceChildren(...(chart ? fanTable(chart, points) : []));
     if (!chart) {

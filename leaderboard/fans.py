@@ -9,18 +9,33 @@ from fourfold.leaderboard.figure import Spec, mark, typography
 from fourfold.suite.exhibit import QUANTILES
 
 WIDTH, HEIGHT = 700, 340
-CARRIED = 600_000
-"""Characters of charts that a page carries, shared evenly among its datasets."""
+CARRIED = 800_000
+"""Characters of charts that a page carries, shared among its datasets: enough for some 2,000."""
 
 Chart = Mapping[str, Any]
+
+
+def views(each: Sequence[Mapping[str, Mapping[str, Any]]]) -> list[dict[str, Any] | None]:
+    """``view`` of the exhibits of each cell on a page. What one does not need of its share of CARRIED, others get."""
+    found: list[dict[str, Any] | None] = [None] * len(each)
+    left = CARRIED
+    fewest_first = sorted(range(len(each)), key=lambda place: _count(each[place]))
+    for to_come, place in zip(range(len(each), 0, -1), fewest_first, strict=True):
+        found[place] = shown = view(each[place], left // to_come)
+        left -= shown["spent"] if shown else 0
+    return found
+
+
+def _count(exhibits: Mapping[str, Mapping[str, Any]]) -> int:
+    return sum(len(each["charts"]) for each in exhibits.values() if each["kind"] == "fans")
 
 
 def view(exhibits: Mapping[str, Mapping[str, Any]], share: int) -> dict[str, Any] | None:
     """What a page shows of a cell's fan charts; None where it has none.
 
-    share: the characters of charts to be carried. ``carried`` is for the script: the ``periods`` that charts point to,
-    and ``charts`` with ``keys`` (target, series, origin), history, outcome and quantiles. ``left_out`` counts those
-    that did not fit, the ones like the first last.
+    share: the characters of charts to be carried; ``spent``, those that are. ``carried`` is for the script: the
+    ``periods`` that charts point to, and ``charts`` with ``keys`` (target, series, origin), history, outcome and
+    quantiles. ``left_out`` counts those that did not fit, the ones like the first last.
     """
     found = [each for each in exhibits.values() if each["kind"] == "fans" and each["charts"]]
     if not found:
@@ -31,17 +46,20 @@ def view(exhibits: Mapping[str, Mapping[str, Any]], share: int) -> dict[str, Any
     near = sorted(charts, key=lambda chart: (chart is not first, _kind(chart) != _kind(first)))
     carried = list(_within(share, near, periods))
     order = {id(chart): place for place, chart in enumerate(charts)}
-    carried.sort(key=lambda pair: order[id(pair[0])])
+    carried.sort(key=lambda each: order[id(each[0])])
+    left_out = len(charts) - len(carried)
     return {
         "title": found[0]["title"],
         "paper": fan_paper.multiples(charts, first),
         "first": first,
         "numbers": fan_paper.numbers(first),
-        "left_out": len(charts) - len(carried),
+        "left_out": left_out,
+        "spent": sum(size for _, _, size in carried),
         "carried": {
             "first": _keys(first),
+            "left_out": left_out,
             "periods": list(periods),
-            "charts": [each for _, each in carried],
+            "charts": [slim for _, slim, _ in carried],
         },
     }
 
@@ -60,8 +78,10 @@ def _keys(chart: Chart) -> list[str]:
     return [chart["target"], chart["series"], chart["origin"]]
 
 
-def _within(share: int, charts: Sequence[Chart], periods: dict[tuple[str, ...], int]) -> Iterator[tuple[Chart, Chart]]:
-    """The first charts that fit into so many characters, each as it is and as the script gets it; at least one."""
+def _within(
+    share: int, charts: Sequence[Chart], periods: dict[tuple[str, ...], int]
+) -> Iterator[tuple[Chart, Chart, int]]:
+    """The first charts that fit into so many characters, at least one: as each is, as the script gets it, its size."""
     spent = 0
     for chart in charts:
         place = periods.setdefault(tuple(chart["periods"]), len(periods))
@@ -72,10 +92,11 @@ def _within(share: int, charts: Sequence[Chart], periods: dict[tuple[str, ...], 
             "outcome": chart["outcome"],
             "quantiles": [chart["quantiles"][level] for level in QUANTILES],
         }
-        spent += len(json.dumps(slim, separators=(",", ":")))
+        size = len(json.dumps(slim, separators=(",", ":")))
+        spent += size
         if spent > share and chart is not charts[0]:
             return
-        yield chart, slim
+        yield chart, slim, size
 
 
 _UP_TITLE = {"title": "y", "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -40, "titleY": -12}

@@ -98,8 +98,8 @@ def _fanned(parts: Sequence[SimpleNamespace]) -> Markup | None:
     """Give each part its fan charts; what the page's script needs of them, None where there are none."""
     carrying = [part for part in parts if part.exhibits]
     carried: list[dict[str, Any]] = []
-    for part in carrying:
-        if shown := fans.view(part.exhibits, fans.CARRIED // len(carrying)):
+    for part, shown in zip(carrying, fans.views([part.exhibits for part in carrying]), strict=True):
+        if shown:
             part.fans = shown | {"place": len(carried)}
             carried.append(shown["carried"])
     return Markup(embedded({"figure": fans.template(), "parts": carried})) if carried else None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fourfold.leaderboard import fans as fan_charts
 from fourfold.leaderboard import pages as rendering
 from fourfold.leaderboard import reading
 from fourfold.leaderboard.board import Board
@@ -174,6 +175,30 @@ def test_without_a_script_the_largest_series_are_drawn_and_told(folder: Path, pa
     assert lines[4] == ["2027Q1", "—", *[""] * 5]
     assert lines[5] == ["2027Q2", "9,000", "8,100", "8,200", "9,000", "9,800", "9,900"]
     assert lines[7][1] == "—"
+
+
+def many(count: int) -> dict[str, Any]:
+    charts = [chart(f"series {place}", "headcount", 4, 1000.0) for place in range(count)]
+    return {"fans": {"kind": "fans", "title": "Forecasts and what happened", "charts": charts}}
+
+
+def test_what_one_dataset_does_not_need_of_a_page_another_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = [many(40), {}, many(2), many(20)]
+    whole = sum(shown["spent"] for shown in fan_charts.views(each) if shown)
+    monkeypatch.setattr(fan_charts, "CARRIED", whole)
+    found = fan_charts.views(each)
+    assert [shown and (len(shown["carried"]["charts"]), shown["left_out"]) for shown in found] == [
+        (40, 0),
+        None,
+        (2, 0),
+        (20, 0),
+    ]
+    monkeypatch.setattr(fan_charts, "CARRIED", 3 * whole // 4)
+    found = [shown for shown in fan_charts.views(each) if shown]
+    left_out = [shown["left_out"] for shown in found]
+    assert (left_out[0] > 0, *left_out[1:]) == (True, 0, 0)
+    assert [shown["carried"]["left_out"] for shown in found] == left_out
+    assert sum(shown["spent"] for shown in found) <= 3 * whole // 4
 
 
 def test_the_second_table_ranks_by_its_own_metric_and_bars_who_fails_the_gate(
