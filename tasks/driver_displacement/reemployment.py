@@ -140,7 +140,8 @@ def _gain(person: Person) -> Singles:
 def earnings(person: Person, weeks: Singles, scar: Singles) -> Singles:
     """Present value (..., m) in dollars of what is earned until the horizon, or retirement where that is nearer.
 
-    Nothing before re-employment at ``weeks`` (..., m); then the former wage, less a scar that heals exponentially.
+    Nothing before re-employment at ``weeks`` (..., m); then the former wage, less a scar that heals exponentially from
+    the loss of the job on.
     """
     end = _end(person)
     start = np.minimum(weeks / WEEKS, end)
