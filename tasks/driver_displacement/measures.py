@@ -265,10 +265,10 @@ POLICY = (
     ),
     Metric(
         "seed_gain",
-        "C = k T E_new - k T E_old",
+        "training gain, new pay over old",
         "accuracy",
         "none",
-        "Mean of k T (E_new - E_old) over those trained, with k = 1, T the course in years, E_old the former pay and "
+        "C = k T E_new - k T E_old, the mean over those trained, with k = 1, T the course in years, E_old the former pay and "
         "E_new that of five years on: reported and never ranked, as it weighs the new job against the old, not "
         "training against none.",
         "$",
