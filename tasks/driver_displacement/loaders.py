@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite.datasets import Dataset, DatasetError, require
+from fourfold.suite.datasets import Dataset, DatasetError, require, verify
 from fourfold.tasks.driver_displacement.origins import Plan, Vintages
 from fourfold.tasks.driver_displacement.panel import Floats, Panel
 from fourfold.tasks.driver_displacement.sources import BASE_COLUMNS, DATASETS
@@ -57,7 +57,11 @@ def load(name: str, cache: Path) -> Vintages:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_LOADERS)}"
         raise DatasetError(f"driver-displacement has no real dataset called {name}: {hint}")
     require(DATASETS[name], cache)
-    return _LOADERS[name](DATASETS[name], cache)
+    loaded = _LOADERS[name](DATASETS[name], cache)
+    # Only now, as who reads a file says best what it is instead; these are small enough to read twice.
+    if wrong := verify(DATASETS[name], cache):
+        raise DatasetError(wrong[0])
+    return loaded
 
 
 def _tlc(dataset: Dataset, cache: Path) -> Vintages:

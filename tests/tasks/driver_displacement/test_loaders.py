@@ -140,6 +140,28 @@ def test_a_file_that_is_something_else_is_named_with_what_to_do(copy, name, plac
 
 
 @pytest.mark.data
+@pytest.mark.parametrize(("name", "before", "after"), [
+    ("nyc-tlc", '2019-01,Yellow,"247,315","3,413,625","22,085"', '2019-01,Yellow,"247,315","3,413,625","12,085"'),
+    ("us-states", "2005,02,AK,bus,Female,699", "2005,02,AK,bus,Female,799"),
+])
+def test_a_file_of_the_same_shape_with_other_numbers_is_named(copy, name, before, after):
+    file = DATASETS[name].files[0]
+    damage(copy / file.path, before, after)
+    with pytest.raises(DatasetError, match=f"{Path(file.path).name}: its bytes have SHA-256 .*, not "):
+        load(name, copy)
+
+
+@pytest.mark.data
+def test_a_report_on_bases_with_another_number_is_named(copy):
+    path = copy / DATASETS["nyc-bases"].files[0].path
+    frame = pd.read_parquet(path)
+    frame.loc[0, "vehicles"] += 1
+    frame.to_parquet(path, index=False)
+    with pytest.raises(DatasetError, match=f"{path.name}: its values have SHA-256 .*, not "):
+        load("nyc-bases", copy)
+
+
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["nyc-tlc", "us-states", "nyc-bases"])
 def test_a_truncated_file_is_named(copy, name):
     path = copy / DATASETS[name].files[0].path
