@@ -268,9 +268,9 @@ POLICY = (
         "training gain, new pay over old",
         "accuracy",
         "none",
-        "C = k T E_new - k T E_old, the mean over those trained, with k = 1, T the course in years, E_old the former pay and "
-        "E_new that of five years on: reported and never ranked, as it weighs the new job against the old, not "
-        "training against none.",
+        "C = k T E_new - k T E_old, the mean over those trained, with k = 1, T the course in years, E_old the former "
+        "pay and E_new that of five years on: reported and never ranked, as it weighs the new job against the old, "
+        "not training against none.",
         "$",
     ),
     Metric(
