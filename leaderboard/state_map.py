@@ -23,12 +23,12 @@ _ROWS = (
     "CA UT CO NE MO KY WV VA MD DE .",
     ".  AZ NM KS AR TN NC SC DC .  .",
     ".  .  .  OK LA MS AL GA .  .  .",
-    "HI .  .  TX .  .  .  .  FL .  .",
+    "HI .  .  TX .  .  .  .  FL .  PR",
 )
 TILES = {
     code: (across, down) for down, line in enumerate(_ROWS) for across, code in enumerate(line.split()) if code != "."
 }
-"""Where the states and the District of Columbia stand, (across, down): near their neighbours, all of one size."""
+"""Where the states, the District of Columbia and Puerto Rico stand, (across, down): near their neighbours, all of one size."""
 
 
 class Scale(NamedTuple):

@@ -224,15 +224,15 @@ def test_a_task_without_a_second_table_has_none(board: Board, pages: Path, page_
 
 
 def test_every_state_is_on_the_map_with_its_value_and_in_the_table(folder: Path, page_of: PageOf) -> None:
-    assert len(TILES) == 51
-    assert len(set(TILES.values())) == 51
+    assert len(TILES) == 52
+    assert len(set(TILES.values())) == 52
     text = html.unescape(page_of(folder, "simulated").read_text())
     loss, coverage = (text.split(f'id="map-title-{number}"')[1].split("</section>")[0] for number in (1, 2))
     first = loss.split("<svg")[1].split("</svg>")[0]
     told = dict(re.findall(r"<title>(\w\w): ([0-9.]+)", first))
     for place, code in enumerate(sorted(TILES)):
         assert float(told[code]) == pytest.approx(0.6 * (0.7 + 0.01 * place), abs=0.006)
-    assert "lowest in AK, 0.420, highest in WY, 0.720" in first
+    assert "lowest in AK, 0.420, highest in WY, 0.726" in first
     assert '<title>CA: —</title><rect class="unknown"' in coverage
     table = dict(re.findall(r'<tr><th scope="row">(\w\w)</th><td class="num">([^<]*)', loss))
     assert table == told
