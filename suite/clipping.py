@@ -10,6 +10,27 @@ from fourfold.suite.graph import CHUNK_NUMBERS, Graph, GraphError, Node, Referen
 if TYPE_CHECKING:
     from torch import Tensor
 
+CLIPS = (1e-6, 1e12)
+"""The least and the largest clip. Beyond, single precision loses noise, gradients or their sum."""
+LONGEST = 1e30
+"""A gradient of this norm is as good as infinite: its scale, clip / norm, would be no normal float32 number."""
+UNSEEN = 4e-15
+"""How long a float32 vector can be of which ``lengths`` would see nothing: 2^27 numbers whose squares underflow."""
+BLOCK = 1 << 16
+"""Numbers whose squares are added up in single precision before rounding errors of one sign show."""
+
+
+def lengths(rows: "Tensor") -> "Tensor":
+    """The L2 norm (b,) of each of (b, d) float32 rows; never less than it by more than rounding.
+
+    Squares underflow below 1e-19, and what was not seen could be scaled up by what it is multiplied with, so UNSEEN is
+    added. A sum of many squares is taken in blocks: one after the other, they fall short by 0.1 % at a million.
+    """
+    import torch
+
+    blocks = [torch.linalg.vector_norm(block, dim=1) for block in rows.split(BLOCK, dim=1)]
+    return torch.linalg.vector_norm(torch.stack(blocks), dim=0) + UNSEEN
+
 
 def clipped_sum(
     graph: Graph,
@@ -24,11 +45,11 @@ def clipped_sum(
     that the graph declares. clip: the largest L2 norm, over all parameters together, that an example may add. chunk:
     examples at a time, chosen by size when None. Gives tensors shaped as the parameters, by name, and norms (b,).
 
-    An example whose gradient has no finite norm adds nothing. Abadi et al. 2016, algorithm 1; where a layer allows it,
-    its per-example gradients are never written down (Goodfellow 2015; Li et al. 2022, "ghost clipping"), and the pass
-    that gives the norms gives the sum too (Bu et al. 2023, "book-keeping").
+    An example whose gradient has no finite norm, or one above LONGEST, adds nothing. Abadi et al. 2016, algorithm 1;
+    where a layer allows it, its per-example gradients are never written down (Goodfellow 2015; Li et al. 2022, "ghost
+    clipping"), and the pass that gives the norms gives the sum too (Bu et al. 2023, "book-keeping").
 
-    Raises GraphError where the graph gives anything but one number, ValueError where clip is not positive and finite.
+    Raises GraphError where the graph gives anything but one number, ValueError where clip is not within CLIPS.
     """
     import torch
 
@@ -39,8 +60,8 @@ def clipped_sum(
         )
     if not record or len(record) != len(graph.record):
         raise GraphError(f"the record has {len(record)} fields; the graph asks for {len(graph.record)}, at least one")
-    if not (math.isfinite(clip) and clip > 0):
-        raise ValueError(f"clip is {clip}; it must be a positive, finite number")
+    if not CLIPS[0] <= clip <= CLIPS[1]:
+        raise ValueError(f"clip is {clip}; it must be a positive, finite number from {CLIPS[0]:g} to {CLIPS[1]:g}")
     layers = ghost_layers(graph)
     sums = {name: torch.zeros_like(parameters[name]) for name in graph.parameters}
     norms = [torch.zeros(0, device=record[0].device)]
@@ -146,11 +167,12 @@ def _norms(layers: tuple[GhostLayer, ...], of_written: Named, of_outputs: Named,
     """L2 norm (b,) of each example's gradient of all parameters; the square of an outer product's is |g|^2 |x|^2."""
     import torch
 
-    norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in of_written.values()]
+    norms = [lengths(gradient.flatten(1)) for gradient in of_written.values()]
     for node, _, bias in layers:
-        of_output, source = (torch.linalg.vector_norm(each[node.name], dim=1) for each in (of_outputs, inputs))
+        of_output, source = (lengths(each[node.name]) for each in (of_outputs, inputs))
         norms.append(of_output * ((source.square() + 1).sqrt() if bias else source))
-    return torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return norm.masked_fill(norm > LONGEST, math.inf)
 
 
 def _scaled_sums(

@@ -129,11 +129,12 @@ class Curator:
     def plan(self, sample_rate: float, noise_multiplier: float, clip: float, steps: int, loss: "Graph | None") -> None:
         """``open`` with a graph."""
         plan = _Plan(float(sample_rate), float(noise_multiplier), float(clip), int(steps), loss)
-        if not (0 < plan.sample_rate <= 1 and plan.noise_multiplier >= 0 and plan.clip > 0 and plan.steps >= 1):
+        if not (0 < plan.sample_rate <= 1 and plan.noise_multiplier >= 0 and plan.steps >= 1):
             raise CuratorError(
-                "a plan has a sample rate in (0, 1], a noise multiplier of at least 0, a clip above 0 and at least one "
-                f"step, got {sample_rate}, {noise_multiplier}, {clip}, {steps}"
+                "a plan has a sample rate in (0, 1], a noise multiplier of at least 0 and at least one step, got "
+                f"{sample_rate}, {noise_multiplier}, {steps}"
             )
+        _check_clip(plan.clip)
         if loss is not None and loss.output != ():
             raise CuratorError(f"a loss is one number a record, got shape {loss.output}")
         if loss is not None and self._unit is not None:
@@ -198,10 +199,13 @@ class Curator:
         """``noisy_total`` of a graph."""
         import torch
 
+        from fourfold.suite.clipping import lengths
+
         if self._unit is not None:
             raise CuratorError("noisy_total clips records, not users: use draw() and release() for users")
-        if not (clip > 0 and noise_multiplier >= 0):
-            raise CuratorError(f"a clip above 0 and noise of at least 0 are needed, got {clip}, {noise_multiplier}")
+        if not noise_multiplier >= 0:
+            raise CuratorError(f"a noise multiplier of at least 0 is needed, got {noise_multiplier}")
+        _check_clip(clip)
         plan = _Plan(1.0, float(noise_multiplier), float(clip), 1, None)
         self._afford([self._mechanism(plan, 1)])
         batch = self._without_witness(np.arange(len(self._record[0])))
@@ -209,8 +213,9 @@ class Curator:
         total = torch.zeros(graph.output, device=self._device)
         for rows in np.array_split(batch, 1 + len(batch) // graph.at_once):
             part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))(held, *self._rows(rows))
-            flat = torch.nan_to_num(part.reshape(len(rows), -1), 0.0, 0.0, 0.0)
-            scale = (clip / flat.norm(dim=1).clamp_min(1e-30)).clamp_max(1.0)
+            # A sum in half precision is rounded by far more than a clip, and one record tips it.
+            flat = torch.nan_to_num(part.reshape(len(rows), -1).float(), 0.0, 0.0, 0.0)
+            scale = (clip / lengths(flat)).clamp_max(1.0)
             total += (scale @ flat).reshape(total.shape)
         self._full.append(self._mechanism(plan, 1))
         released: Tensor = self._release(total, [], plan, whole=True)
@@ -306,6 +311,14 @@ class Curator:
 
     def __reduce__(self) -> Any:
         raise TypeError("a curator holds private records and is no part of a fitted method")
+
+
+def _check_clip(clip: float) -> None:
+    """Raises CuratorError for a clip at which single precision does not keep what the ledger says."""
+    from fourfold.suite.clipping import CLIPS
+
+    if not CLIPS[0] <= clip <= CLIPS[1]:
+        raise CuratorError(f"a clip from {CLIPS[0]:g} to {CLIPS[1]:g} is needed, got {clip}: scale the loss instead")
 
 
 def _tensor(column: Any) -> "Tensor":

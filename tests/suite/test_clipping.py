@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fourfold.suite.clipping import clipped_sum, ghost_layers
+from fourfold.suite.clipping import clipped_sum, ghost_layers, lengths
 from fourfold.suite.graph import GraphError, export, read
 
 torch = pytest.importorskip("torch")
@@ -228,6 +228,37 @@ def test_no_example_moves_the_sum_by_more_than_the_clip():
     assert float(moved) == pytest.approx(1e-2, rel=1e-3)
 
 
+@pytest.mark.parametrize(("small", "large"), [(1e-24, 1e19), (1e-20, 1e18), (1e-30, 1e18)])
+def test_inputs_whose_squares_underflow_do_not_slip_through_the_clip(small, large):
+    """The norm of such an input is 0 in single precision, and that of its gradient with it."""
+
+    def loss(p, x):
+        return F.linear(x * small, p["w"]).sum() * (large / 1e9) * 1e9
+
+    parameters = {"w": torch.zeros(1, 50)}
+    graph = read(export(loss, parameters, torch.zeros(50)))
+    sums, _ = clipped_sum(graph, parameters, (torch.ones(1, 50),), 1e-6)
+    assert float(sums["w"].double().norm()) <= 1e-6 * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("norm", [1e25, 1e29, 3e30, 1e36])
+def test_a_very_long_gradient_is_clipped_or_adds_nothing(norm):
+    def loss(p, x):
+        return F.linear(x * 1e18, p["w"]).sum() * (norm / 1e18)
+
+    parameters = {"w": torch.zeros(1, 1)}
+    graph = read(export(loss, parameters, torch.zeros(1)))
+    sums, norms = clipped_sum(graph, parameters, (torch.ones(1, 1),), 1e-6)
+    assert float(sums["w"]) == pytest.approx(1e-6 if norm < 1e30 else 0.0, rel=1e-5)
+    assert bool(norms.isfinite()) == (norm < 1e30)
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 1 << 20])
+def test_no_length_is_short_of_its_row(size):
+    row = torch.full((2, size), 0.7)
+    assert (lengths(row).double() >= row.double().norm(dim=1) * (1 - 2e-5)).all()
+
+
 def test_what_cannot_be_clipped_is_refused():
     module, shape = modules()["linear"]
     parameters, record = parameters_of(module), batch(4, shape)
@@ -237,6 +268,6 @@ def test_what_cannot_be_clipped_is_refused():
         clipped_sum(model, parameters, record[:1], 1.0)
     with pytest.raises(GraphError, match="has 1 fields; the graph asks for 2"):
         clipped_sum(graph, parameters, record[:1], 1.0)
-    for clip in (0.0, -1.0, float("nan"), float("inf")):
+    for clip in (0.0, -1.0, float("nan"), float("inf"), 1e-30, 1e38):
         with pytest.raises(ValueError, match="positive, finite"):
             clipped_sum(graph, parameters, record, clip)

@@ -128,11 +128,11 @@ def test_no_more_steps_than_planned():
 @pytest.mark.parametrize(
     "plan",
     [{"sample_rate": 0.0}, {"sample_rate": 1.5}, {"noise_multiplier": -1.0}, {"clip": 0.0}, {"steps": 0},
-     {"sample_rate": math.nan}, {"noise_multiplier": math.nan}, {"clip": math.nan}],
+     {"sample_rate": math.nan}, {"noise_multiplier": math.nan}, {"clip": math.nan}, {"clip": 1e-30}, {"clip": 1e38}],
     ids=str,
 )
 def test_what_is_no_plan_is_refused(plan):
-    with pytest.raises(CuratorError, match="a plan has"):
+    with pytest.raises(CuratorError, match=r"a plan has|a clip from 1e-06 to 1e"):
         curator().open(**{"sample_rate": 0.5, "noise_multiplier": 1.0, "clip": 1.0, "steps": 1} | plan)
 
 
@@ -200,6 +200,24 @@ def test_a_record_whose_gradient_is_no_number_adds_nothing():
     held.open(sample_rate=1.0, noise_multiplier=0.0, clip=1.0, steps=1, loss=loss, parameters=weights())
     assert torch.isfinite(held.noisy_sum(weights())["w"]).all()
     assert torch.isfinite(held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=0.0)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+def test_one_record_moves_a_total_in_any_precision_by_its_own_part_alone(dtype):
+    """A bfloat16 holds no integers between 59,904 and 60,160."""
+
+    def total(n: int) -> float:
+        held = Curator([np.ones((n, 1), np.float32)], FREE, Secret(1, np.zeros(0, bool)))
+        return float(held.noisy_total(lambda _, x: x.to(dtype), clip=1.0, noise_multiplier=0.0))
+
+    assert total(60_033) - total(60_032) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("clip", [1e-30, 1e38])
+def test_a_total_is_refused_a_clip_at_which_single_precision_fails(clip):
+    """Squares of what is as short underflow, and nothing is clipped; sums of what is as long overflow, noise or not."""
+    with pytest.raises(CuratorError, match="a clip from"):
+        curator().noisy_total(lambda _, features, label: features, clip=clip, noise_multiplier=1.0)
 
 
 def test_canaries_that_are_in_show_in_their_coordinates_and_nowhere_else():
