@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fourfold.suite.evidence import Evidence, Secret
 from fourfold.suite.method import Budget, Mechanism
+from fourfold.suite.noise import Noise, noisy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +68,7 @@ class Curator:
         self._plans: list[_Plan] = []
         self._full: list[Mechanism] = []
         self._coins, self._canary_coins = (np.random.default_rng([secret.seed, stream]) for stream in (1, 2))
-        self._noise = torch.Generator(self._device).manual_seed(secret.seed % 2**63)
+        self._noise = Noise(secret.seed, self._device)
         self._batch: npt.NDArray[np.int64] | None = None
         self._dropped = False
         self.evidence = Evidence(self.n, len(secret.coins), secret.rehearsal)
@@ -271,9 +272,7 @@ class Curator:
 
     def noise(self, size: int) -> "Tensor":
         """``size`` standard normal numbers."""
-        import torch
-
-        return torch.randn(size, generator=self._noise, device=self._device)
+        return self._noise(size)
 
     def _without_witness(self, rows: "npt.NDArray[np.int64]") -> "npt.NDArray[np.int64]":
         """Take the batch; in a rehearsal without the witness, or the user whose record it is."""
@@ -300,11 +299,11 @@ class Curator:
         longer = torch.cat([flat, torch.from_numpy(plan.clip * into.astype(np.float32)).to(self._device)])
         spread = plan.noise_multiplier * plan.clip
         if spread:
-            longer = longer + spread * self.noise(len(longer))
-        noisy, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
+            longer = noisy(longer, self.noise(len(longer)), spread)
+        released, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
         plan.taken += 1
         given = self.evidence.released(
-            flat, noisy, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread, whole
+            flat, released, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread, whole
         )
         self._batch, self._dropped = None, False
         return _like(given, total)
