@@ -138,6 +138,8 @@ class Curator:
         _check_clip(plan.clip)
         if loss is not None and loss.output != ():
             raise CuratorError(f"a loss is one number a record, got shape {loss.output}")
+        if self._batch is not None:  # It was drawn at another plan's rate, which its release has to be entered with.
+            raise CuratorError("a batch is drawn: release its sum before another plan is opened")
         if loss is not None and self._unit is not None:
             raise CuratorError("noisy_sum clips records, not users: use draw() and release() where users are the unit")
         self._afford([self._mechanism(plan, plan.steps)])

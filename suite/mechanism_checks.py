@@ -7,6 +7,7 @@ records that act around the curator. A method that rewrites the curator beside i
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -231,12 +232,17 @@ def _gaussian(standard: npt.NDArray[np.float64]) -> float:
 
 def sampler(notes: Notes) -> Verdict:
     """Inclusion counts and batch sizes are binomial: each unit was drawn by a coin of its own, at each step."""
-    sampled = sum(each.steps for each in notes.ledger if each.sampling == "poisson")
-    if not sampled:
+    entered = Counter[float]()
+    for each in notes.ledger:
+        if each.sampling == "poisson":
+            entered[each.sample_rate] += each.steps
+    if not entered:
         return Verdict(True, "nothing was sampled")
-    at = notes.rates < 1
+    at, sampled = notes.rates < 1, entered.total()
     if int(at.sum()) != sampled:
         return Verdict(False, f"{int(at.sum()):,} batches were drawn for {sampled:,} sampled releases")
+    if entered != Counter(notes.rates[at].tolist()):
+        return Verdict(False, "batches were drawn at other rates than those entered")
     rates, sizes, n = notes.rates[at], notes.drawn[at], len(notes.counts)
     counts = notes.counts - int((~at).sum())
     spread = float((rates * (1 - rates)).sum())

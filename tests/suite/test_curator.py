@@ -147,6 +147,17 @@ def test_a_release_follows_a_draw():
         held.release(torch.zeros(2))
 
 
+def test_a_batch_is_released_under_the_plan_it_was_drawn_for():
+    """Half of the records, entered as one in a hundred, would be an epsilon of 29 entered as 0.6 after 60 steps."""
+    held = curator(Budget(epsilon=3.0))
+    held.open(sample_rate=0.5, noise_multiplier=40.0, clip=1.0, steps=1)
+    held.draw()
+    with pytest.raises(CuratorError, match="release its sum before another plan"):
+        held.open(sample_rate=0.01, noise_multiplier=1.0, clip=1.0, steps=1)
+    held.release(torch.zeros(2))
+    held.open(sample_rate=0.01, noise_multiplier=1.0, clip=1.0, steps=1)
+
+
 def test_a_loss_is_one_number():
     with pytest.raises(CuratorError, match="one number a record"):
         curator().open(sample_rate=0.5, noise_multiplier=0.0, clip=1.0, steps=1, parameters=weights(),

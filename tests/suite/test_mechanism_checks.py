@@ -13,7 +13,7 @@ from scipy import stats
 from fourfold.suite import mechanism_checks
 from fourfold.suite.evidence import COMPARED, EMPTY, Rehearsed, Secret
 from fourfold.suite.mechanism_checks import CHECKS, garbled, read, rehearsal, verdicts
-from fourfold.suite.method import Budget
+from fourfold.suite.method import Budget, Mechanism
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("opacus")
@@ -145,6 +145,18 @@ def steady(held: Curator, noise: Callable[[int], Any]) -> Any:
     return same
 
 
+def entered_as_another(train: Train, held: Curator) -> Any:
+    """Each batch is drawn at one rate and entered at a tenth of it."""
+    w = opened(held)["w"]
+    planned = held._opened()
+    for _ in range(STEPS):
+        planned.sample_rate = 0.2
+        rows = held.draw()
+        planned.sample_rate = 0.02
+        w = w - 0.1 * held.release(clipped(train, w, rows), [w])
+    return w
+
+
 HONEST = {"graphs": graphs, "by hand": by_hand, "normalized": normalized}
 CAUGHT = {
     "no noise": (patched(noise=lambda held, noise: lambda size: torch.zeros(size)), "noise"),
@@ -155,6 +167,7 @@ CAUGHT = {
     "half the rate": (patched(coins=lambda held, coins: lambda rate: coins(rate / 2)), "sampler"),
     "batches of a fixed size": (
         patched(coins=lambda held, _: lambda rate: np.random.permutation(N) < round(N * rate)), "sampler"),
+    "entered at another rate": (entered_as_another, "sampler"),
     "batches of its own": (own_batches, "sensitivity"),
     "not clipped": (lambda train, held: by_hand(train, held, lambda *a: clipped(*a, clip=1e9)), "sensitivity"),
     "clipped at twice the clip": (lambda train, held: by_hand(train, held, lambda *a: clipped(*a, clip=2 * CLIP)),
@@ -209,7 +222,7 @@ def test_an_honest_sampler_is_refuted_no_more_often_than_its_level(monkeypatch):
     for _ in range(1000):
         drawn = rng.random((50, 400)) < 0.1
         notes = SimpleNamespace(
-            ledger=[SimpleNamespace(steps=50, sampling="poisson")], rates=np.full(50, 0.1), drawn=drawn.sum(1),
+            ledger=[Mechanism("gaussian", 1.0, 0.1, 50, "poisson")], rates=np.full(50, 0.1), drawn=drawn.sum(1),
             counts=drawn.sum(0),
         )
         refuted += not mechanism_checks.sampler(notes).passed
