@@ -25,7 +25,7 @@ class DPImages(Task):
     """
 
     name = "dp-images"
-    version = "1"
+    version = "2"
     title = "Private image classification"
     embedded = "digits"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS
