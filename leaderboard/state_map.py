@@ -28,7 +28,7 @@ _ROWS = (
 TILES = {
     code: (across, down) for down, line in enumerate(_ROWS) for across, code in enumerate(line.split()) if code != "."
 }
-"""Where the states, the District of Columbia and Puerto Rico stand, (across, down): near their neighbours, all alike."""
+"""Where the states, DC and Puerto Rico stand, (across, down): near their neighbours, all of one size."""
 
 
 class Scale(NamedTuple):
