@@ -166,7 +166,7 @@ class Curator:
         else:
             held = {name: parameters[name].detach().to(self._device) for name in plan.loss.parameters}
             total, _ = clipped_sum(plan.loss, held, batch, plan.clip)
-        released: dict[str, Tensor] = self._release(total, parameters, plan, whole=True)
+        released: dict[str, Tensor] = self._release(total, parameters, plan)
         return released
 
     def draw(self) -> "npt.NDArray[np.int64]":
@@ -221,7 +221,7 @@ class Curator:
             scale = (clip / lengths(flat)).clamp_max(1.0)
             total += (scale @ flat).reshape(total.shape)
         self._full.append(self._mechanism(plan, 1))
-        released: Tensor = self._release(total, [], plan, whole=True)
+        released: Tensor = self._release(total, [], plan)
         return released
 
     def spent(self) -> list[Mechanism]:
@@ -291,7 +291,7 @@ class Curator:
         index = torch.from_numpy(rows)
         return tuple(_ready(column[index].to(self._device)) for column in self._record)
 
-    def _release(self, total: Any, parameters: Any, plan: _Plan, whole: bool = False) -> Any:
+    def _release(self, total: Any, parameters: Any, plan: _Plan) -> Any:
         import torch
 
         if self._batch is None:
@@ -305,7 +305,7 @@ class Curator:
         released, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
         plan.taken += 1
         given = self.evidence.released(
-            flat, released, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread, whole
+            flat, released, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread
         )
         self._batch, self._dropped = None, False
         return _like(given, total)

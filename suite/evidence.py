@@ -98,16 +98,15 @@ class Evidence:
 
     def released(
         self, total: Any, noisy: Any, canaries: Any, parameters: Sequence[Any], rows: npt.NDArray[np.int64],
-        dropped: bool, clip: float, spread: float, whole: bool,
+        dropped: bool, clip: float, spread: float,
     ) -> Any:
         """Note one release and return what is to be given out: ``noisy``, or in a rehearsal what was before.
 
         total, noisy: (d,) tensors, before and after noise of standard deviation ``spread``. canaries: (m,), the noisy
         sum over the canaries' own coordinates in units of ``clip``. rows: the records that were summed. dropped: the
-        witness would have been among them. whole: it can be rehearsed without the sum being taken. Raises Rehearsed.
+        witness would have been among them. Raises Rehearsed.
         """
         self._scores += canaries.double().cpu().numpy()
-        self._whole &= whole
         place, self._given = self._given, self._given + 1
         if place < COMPARED:
             self._rows.append(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fourfold.suite import mechanism_checks
+from fourfold.suite import evidence, mechanism_checks
 from fourfold.suite.evidence import COMPARED, EMPTY, Rehearsed, Secret
 from fourfold.suite.mechanism_checks import CHECKS, garbled, read, rehearsal, verdicts
 from fourfold.suite.method import Budget, Mechanism
@@ -130,6 +130,20 @@ def remembering(train: Train, held: Curator) -> Any:
     return graphs(train, held) + 1e-3 * torch.tensor(train.features.sum(0))
 
 
+def remembering_by_hand(train: Train, held: Curator) -> Any:
+    """Its answers have a part that no release had, though it sums by itself."""
+    return by_hand(train, held) + 1e-3 * torch.tensor(train.features.sum(0))
+
+
+def stepped_around_later(train: Train, held: Curator) -> Any:
+    """Beside each noisy step another one without noise, once the sums that are compared are over."""
+    w = opened(held)["w"]
+    for step in range(STEPS):
+        total = clipped(train, w, held.draw())
+        w = w - 0.1 * held.release(total, [w]) - (1e-3 * total if step > COMPARED + EMPTY else 0)
+    return w
+
+
 def unrecorded(train: Train, held: Curator) -> Any:
     held.spent = list
     return graphs(train, held)
@@ -176,6 +190,8 @@ CAUGHT = {
     "stepped around": (lambda train, held: by_hand(train, held, raw=1e-3), "chain"),
     "a rate from the records": (scaled_by_all, "chain"),
     "remembering": (remembering, "chain"),
+    "remembering by hand": (remembering_by_hand, "chain"),
+    "stepped around later": (stepped_around_later, "chain"),
     "unrecorded": (unrecorded, "ledger"),
 }
 
@@ -240,11 +256,13 @@ def test_honest_noise_is_refuted_no_more_often_than_its_level(monkeypatch):
     assert stats.binomtest(refuted, 1000, 6 * 0.01, alternative="greater").pvalue > 1e-3
 
 
-def test_the_second_run_stops_where_there_is_no_more_to_learn():
+@pytest.mark.parametrize("room", [STEPS, STEPS - 1])
+def test_the_second_run_stops_early_only_where_not_all_releases_could_be_kept(monkeypatch, room):
     steps = []
+    monkeypatch.setattr(evidence, "RELEASES", room)
     judged(lambda train, held: (steps.append(held), by_hand(train, held))[1])
     assert steps[0].evidence.arrays()["given"] == [STEPS]
-    assert steps[1].evidence.arrays()["given"] == [COMPARED + EMPTY]
+    assert steps[1].evidence.arrays()["given"] == [STEPS if room == STEPS else COMPARED + EMPTY]
 
 
 def test_a_garbled_record_is_another_of_the_same_type_and_no_other_changes():
