@@ -36,6 +36,8 @@ LEAST_DELTA = 1e-10
 """The least delta that PRV's floating-point grid resolves; below, it comes out under the true epsilon."""
 STEPS = 10**9
 """The most steps of one mechanism; beyond, rounding errors of a step add up to something."""
+LEAST_NOISE = 1e-300
+"""The least noise there is: the inverse of less may overflow, and the inverse of that is 0, which divides nothing."""
 LITTLE_NOISE, MUCH_NOISE = 0.1, 1e4
 """Where the series of a subsampled Gaussian stay tame. Less noise than that earns no amplification, more no credit."""
 
@@ -273,9 +275,11 @@ def _composed_epsilon(history: History, delta: float) -> tuple[float, str]:
         warnings.simplefilter("ignore")  # a sample rate of 1 takes log(0); Renyi's grid of orders may end too early
         if fits_a_grid(history, delta):
             try:
-                return max(0.0, float(_opacus("prv", history).get_epsilon(delta, eps_error=PRV_ERROR))), "prv"
+                epsilon = float(_opacus("prv", history).get_epsilon(delta, eps_error=PRV_ERROR))
             except RuntimeError:
-                pass  # the loss is too steep for the grid: its discretized mean is off
+                epsilon = math.inf  # the loss is too steep for the grid: its discretized mean is off
+            if epsilon < math.inf:
+                return max(0.0, epsilon), "prv"
         renyi = max(0.0, float(_opacus("rdp", history).get_epsilon(delta)))
     return min((renyi, "rdp"), (unamplified, "analytic-gaussian"))
 
@@ -350,7 +354,9 @@ def _check(position: int, mechanism: Mechanism) -> None:
         near = get_close_matches(str(name)[:100], names, 1)
         demand(name in names, field, f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else ""))
     noise, rate, steps = mechanism.noise_multiplier, mechanism.sample_rate, mechanism.steps
-    demand(_is(noise, Real) and math.isfinite(noise) and noise > 0, "noise_multiplier", "a finite number above 0")
+    demand(
+        _is(noise, Real) and LEAST_NOISE <= noise < math.inf, "noise_multiplier", f"a finite number from {LEAST_NOISE}"
+    )
     demand(_is(rate, Real) and 0 < rate <= 1, "sample_rate", "in (0, 1]")
     demand(rate == 1 or mechanism.sampling == "poisson", "sample_rate", f"1 for {mechanism.sampling!r} sampling")
     demand(_is(steps, Integral) and 1 <= steps <= STEPS, "steps", f"a whole number from 1 to {STEPS}")

@@ -174,6 +174,23 @@ def test_hardly_any_noise_and_hardly_any_sampling_are_survived():
     assert accounted_epsilon(ledger(("subsampled_gaussian", 1.0, 0.01, 100)), 0.9).epsilon == 0
 
 
+@pytest.mark.parametrize(("sigma", "rate", "steps"), [(1e-310, 1.0, 1), (5e-324, 0.5, 10), (5e-324, 1.0, 10**9)])
+def test_noise_whose_inverse_overflows_is_none(sigma, rate, steps):
+    """Anybody can write such a ledger; it divided by 0 in the suite's own process."""
+    sampling = "poisson" if rate < 1 else "full"
+    with pytest.raises(ValueError, match="noise_multiplier must be a finite number from 1e-300"):
+        accounted_epsilon([Mechanism("gaussian", sigma, rate, steps, sampling)], DELTA)
+    assert accounted_epsilon([Mechanism("gaussian", 1e-300, rate, steps, sampling)] * 3, DELTA).epsilon == math.inf
+
+
+def test_a_loss_that_has_no_end_on_the_grid_is_accounted_by_renyi():
+    pytest.importorskip("opacus")
+    mechanisms = ledger(("subsampled_gaussian", 0.11, 0.5, 30))
+    accounted = accounted_epsilon(mechanisms, 1e-2)
+    assert accounted.accountant == "rdp"
+    assert 870 < accounted.epsilon < 1500
+
+
 def test_missing_opacus_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "opacus.accountants", None)
     with pytest.raises(ImportError, match=r"pip install 'fourfold\[dp\]'"):
