@@ -79,12 +79,18 @@ class Curator:
         return tuple(tuple(column.shape[1:]) for column in self._record)
 
     def noise_multiplier(self, sample_rate: float, steps: int) -> float:
-        """The least noise multiplier with which ``steps`` sums fit what is left of the budget; 0 without one."""
+        """The least noise multiplier with which ``steps`` sums fit what is left of the budget; 0 without one.
+
+        Raises CuratorError where none does.
+        """
         from fourfold.suite.metrics.accountant import noise_multiplier
 
         if math.isinf(self._budget.epsilon):
             return 0.0
-        return noise_multiplier(self._budget.epsilon, self._budget.delta, sample_rate, steps, self.spent())
+        try:
+            return noise_multiplier(self._budget.epsilon, self._budget.delta, sample_rate, steps, self.spent())
+        except ValueError as error:
+            raise CuratorError(str(error)) from error
 
     def transform(self, function: Function, parameters: "Mapping[str, Tensor] | None" = None) -> None:
         """Replace the first part of each record by ``function(parameters, first)``.
@@ -135,7 +141,7 @@ class Curator:
                 "a plan has a sample rate in (0, 1], a noise multiplier of at least 0 and at least one step, got "
                 f"{sample_rate}, {noise_multiplier}, {steps}"
             )
-        _check_clip(plan.clip)
+        _check_scale(plan.clip, plan.noise_multiplier)
         if loss is not None and loss.output != ():
             raise CuratorError(f"a loss is one number a record, got shape {loss.output}")
         if self._batch is not None:  # It was drawn at another plan's rate, which its release has to be entered with.
@@ -208,7 +214,7 @@ class Curator:
             raise CuratorError("noisy_total clips records, not users: use draw() and release() for users")
         if not noise_multiplier >= 0:
             raise CuratorError(f"a noise multiplier of at least 0 is needed, got {noise_multiplier}")
-        _check_clip(clip)
+        _check_scale(clip, noise_multiplier)
         plan = _Plan(1.0, float(noise_multiplier), float(clip), 1, None)
         self._afford([self._mechanism(plan, 1)])
         batch = self._without_witness(np.arange(len(self._record[0])))
@@ -246,7 +252,10 @@ class Curator:
             return
         needed = math.inf
         if all(each.noise_multiplier > 0 for each in more):
-            accounted = accounted_epsilon([*self.spent(), *more], self._budget.delta)
+            try:
+                accounted = accounted_epsilon([*self.spent(), *more], self._budget.delta)
+            except ValueError as error:  # Of the numbers of the plan: it has seen no record.
+                raise CuratorError(f"the plan cannot be accounted for: {error}") from error
             needed = accounted.epsilon if accounted else 0.0
         if needed > self._budget.epsilon + 1e-9:
             raise CuratorError(
@@ -314,12 +323,14 @@ class Curator:
         raise TypeError("a curator holds private records and is no part of a fitted method")
 
 
-def _check_clip(clip: float) -> None:
-    """Raises CuratorError for a clip at which single precision does not keep what the ledger says."""
+def _check_scale(clip: float, noise_multiplier: float) -> None:
+    """Raises CuratorError for a clip, or noise, at which single precision does not keep what the ledger says."""
     from fourfold.suite.clipping import CLIPS
 
     if not CLIPS[0] <= clip <= CLIPS[1]:
         raise CuratorError(f"a clip from {CLIPS[0]:g} to {CLIPS[1]:g} is needed, got {clip}: scale the loss instead")
+    if noise_multiplier and not 1e-30 <= noise_multiplier * clip <= 1e30:
+        raise CuratorError(f"a noise multiplier of {noise_multiplier} at clip {clip} is beyond single precision")
 
 
 def _tensor(column: Any) -> "Tensor":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from fourfold.suite import boundary, custodian, model
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.metrics.accountant import accounted_epsilon
@@ -114,6 +115,23 @@ def test_a_plan_beyond_the_budget_is_refused_and_leaves_nothing():
     with pytest.raises(CuratorError, match="needs epsilon inf"):
         held.open(sample_rate=0.5, noise_multiplier=0.0, clip=1.0, steps=1)
     assert held.spent() == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"what": "noise_multiplier", "sample_rate": 1.0, "steps": 10**9},
+     {"what": "noise_multiplier", "sample_rate": 2.0, "steps": 1},
+     {"what": "open", "sample_rate": 0.5, "steps": 10**10},
+     {"what": "open", "sample_rate": 1e-320, "steps": 1},
+     {"what": "open", "sample_rate": 0.5, "steps": 1, "noise_multiplier": 1e300}],
+    ids=str,
+)
+def test_numbers_that_make_no_plan_are_refused_and_end_no_process(asked):
+    """What ends the custodian is told as a graph that failed: a plan beyond the budget was."""
+    held = curator(Budget(epsilon=0.01))
+    graph = model.packed(loss, weights(), model.example(records()))
+    request = {"noise_multiplier": 1.0, "clip": 1.0} | asked | (graph if asked["what"] == "open" else {})
+    assert custodian._served(held, bytes(boundary.encode(request)))["refused"]
 
 
 def test_no_more_steps_than_planned():
