@@ -70,7 +70,7 @@ class Curator:
         self._coins, self._canary_coins = (np.random.default_rng([secret.seed, stream]) for stream in (1, 2))
         self._noise = Noise(secret.seed, self._device)
         self._batch: npt.NDArray[np.int64] | None = None
-        self._dropped = False
+        self._dropped, self._over = False, False
         self.evidence = Evidence(self.n, len(secret.coins), secret.rehearsal)
 
     @property
@@ -236,7 +236,11 @@ class Curator:
         return [*(each for each in self._full if each.noise_multiplier), *taken]
 
     def account(self) -> dict[str, Any]:
-        """For the suite: the evidence, and the ledger, as fields that may cross."""
+        """For the suite, once the fit is over: the evidence, and the ledger, as fields that may cross.
+
+        From then on no plan is opened and no batch drawn: what came of them would be in no ledger.
+        """
+        self._over = True
         ledger = json.dumps([list(astuple(each)) for each in self.spent()])
         return self.evidence.arrays() | {"ledger": ledger}
 
@@ -245,9 +249,14 @@ class Curator:
         sampling = "poisson" if plan.sample_rate < 1 else "full"
         return Mechanism("gaussian", plan.noise_multiplier, plan.sample_rate, steps, sampling, unit)
 
+    def _check_fitting(self) -> None:
+        if self._over:
+            raise CuratorError("the fit is over and its ledger is taken: a curator gives out no more")
+
     def _afford(self, more: list[Mechanism]) -> None:
         from fourfold.suite.metrics.accountant import accounted_epsilon
 
+        self._check_fitting()
         if math.isinf(self._budget.epsilon):
             return
         needed = math.inf
@@ -269,6 +278,7 @@ class Curator:
         return self._plans[-1]
 
     def _draw(self, plan: _Plan) -> "npt.NDArray[np.int64]":
+        self._check_fitting()
         if plan.taken >= plan.steps:
             raise CuratorError(f"the {plan.steps} steps of the plan are taken: open another, if the budget allows")
         drawn = np.flatnonzero(self.coins(plan.sample_rate))
