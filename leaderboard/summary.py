@@ -22,6 +22,8 @@ WORST: Mapping[str, Callable[..., Any]] = {
     "mechanism_check": np.nanmin,
 }
 """A guarantee is as good as the worst cell that it is given for: these are not averaged over seeds."""
+PROMISED = ("epsilon_claimed", "epsilon_accounted")
+"""Where one cell of a row that ended well has none of these, the row has none."""
 
 
 def _agreed(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
@@ -78,6 +80,9 @@ def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headlin
     for column, (name, _) in enumerate(standing.columns):
         if reduce := worst(name, metrics.get(name, {})):
             mean[:, column] = _reduced(reduce, kept[:, column])
+            if name in PROMISED:
+                lacking = standing.ok[:, seeds] & np.isnan(kept[:, column])
+                mean[lacking.any(axis=1), column] = np.nan
             low[:, column] = high[:, column] = np.nan
         ends = (metrics.get(name, {}).get(end) for end in ("low", "high"))
         least, most = (limit if end is None else end for end, limit in zip(ends, (-np.inf, np.inf), strict=True))

@@ -123,3 +123,16 @@ def test_the_table_shows_both_audits(tmp_path: Path) -> None:
     told = text.markdown(board)
     assert "| 1 (ε ≤ 3) | dp-sgd ε=3 |" in told
     assert "poisson" in told
+
+
+@pytest.mark.parametrize("metric", ["epsilon_claimed", "epsilon_accounted"])
+def test_a_row_that_promises_nothing_on_one_seed_promises_nothing(metric: str) -> None:
+    """It answered the question for an accounted epsilon of at most 3 by the seeds on which it kept a ledger."""
+    def stands(*seeds: dict[tuple[str, str], float]) -> float:
+        (ranked,) = made(*seeds).standings
+        column = ranked.standing.column(metric)
+        assert column is not None
+        return float(ranked.summary.mean[0, column])
+
+    assert stands({}, {(metric, ""): 2.0}) == pytest.approx(HONEST[metric, ""])
+    assert math.isnan(stands({}, {(metric, ""): math.nan}))
