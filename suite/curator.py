@@ -144,6 +144,7 @@ class Curator:
         _check_scale(plan.clip, plan.noise_multiplier)
         if loss is not None and loss.output != ():
             raise CuratorError(f"a loss is one number a record, got shape {loss.output}")
+        self._check_fitting()
         if self._batch is not None:  # It was drawn at another plan's rate, which its release has to be entered with.
             raise CuratorError("a batch is drawn: release its sum before another plan is opened")
         if loss is not None and self._unit is not None:
@@ -313,6 +314,7 @@ class Curator:
     def _release(self, total: Any, parameters: Any, plan: _Plan) -> Any:
         import torch
 
+        self._check_fitting()
         if self._batch is None:
             raise CuratorError("a release follows a draw: draw() once before each release(total)")
         flat = torch.cat([part.detach().reshape(-1).to(self._device, torch.float32) for part in _parts(total)])

@@ -62,10 +62,12 @@ def test_neither_a_plan_nor_a_step_nor_a_total_comes_after_the_account():
     held.open(sample_rate=0.5, noise_multiplier=1.0, clip=1.0, steps=3)
     held.draw()
     held.release(torch.zeros(2))
+    held.draw()
     held.account()
     for late in (
         lambda: held.open(sample_rate=0.5, noise_multiplier=1.0, clip=1.0, steps=3),
         held.draw,
+        lambda: held.release(torch.zeros(2)),
         lambda: held.noisy_total(lambda _, x: x, clip=1.0, noise_multiplier=0.0),
     ):
         with pytest.raises(CuratorError, match="the fit is over"):
