@@ -19,7 +19,7 @@ from typing import Any
 from fourfold.suite import registry, schedule, store
 from fourfold.suite.actors import Collector, Evaluator
 from fourfold.suite.cell import Cell
-from fourfold.suite.connect import ClusterError, connected, first_line
+from fourfold.suite.connect import ClusterError, awaited, bounded, connected, first_line
 from fourfold.suite.evaluate import Job, Result, deadly, lost
 from fourfold.suite.events import Event, Finished, Retried, Setting, Started
 from fourfold.suite.pack import Pack
@@ -61,7 +61,7 @@ def run(jobs: Sequence[Job], setting: Setting) -> Iterator[Event]:
             with contextlib.suppress(ray.exceptions.RayError):
                 scheduler.stop.remote()
                 ray.wait([loop], timeout=10)
-                ray.kill(scheduler)
+            bounded(lambda: _kill(ray, scheduler))
 
 
 def _scheduler(
@@ -83,6 +83,11 @@ def _scheduler(
     )
 
 
+def _kill(ray: Any, actor: Any) -> None:
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.kill(actor)
+
+
 def _datasets(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     """The (task, dataset) of each job."""
     return [(job.cell.task, job.cell.dataset) for job in jobs]
@@ -92,9 +97,9 @@ def _polled(ray: Any, scheduler: Any, loop: Any) -> Iterator[Event | str]:
     """Pass on the Scheduler's events, and the lines it tells, until it is done, or raise what ended it."""
     try:
         while True:
-            for event in ray.get(scheduler.events.remote()):
+            for event in awaited(ray, scheduler.events.remote()):
                 if event is None:
-                    ray.get(loop)
+                    awaited(ray, loop)
                     return
                 yield event
     except ray.exceptions.RayTaskError as error:

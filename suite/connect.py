@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ for each in found:
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 """Waits until its standard input closes, then ends those of the processes that are still the same, and the folder."""
-_PATIENCE = 10.0  # Seconds that Ray may take to disconnect.
+_PATIENCE = 10.0  # Seconds that Ray may take to end an actor, or to disconnect.
+_SILENCE = 5.0  # Seconds without an answer after which its node is asked after.
 _QUIET: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -51,6 +52,26 @@ class ClusterError(RuntimeError):
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; Ray's go on for many."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def awaited(ray: Any, ref: Any) -> Any:
+    """What a reference of this node's comes to. Raises what it failed with, and NodeDiedError where the node is lost.
+
+    Ray tells those that wait for an actor when it dies with its node, but not always: so the node is asked after.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    while not ray.wait([ref], timeout=_SILENCE)[0]:
+        if here not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
+            raise ray.exceptions.NodeDiedError("the node of this process was lost")
+    return ray.get(ref)
+
+
+def bounded(call: Callable[[], object]) -> bool:
+    """Whether a call to Ray came back in time: where a raylet hangs, some never do."""
+    calling = threading.Thread(target=call, daemon=True)
+    calling.start()
+    calling.join(_PATIENCE)
+    return not calling.is_alive()
 
 
 @contextlib.contextmanager
@@ -100,13 +121,11 @@ def _started(ray: Any, cpus: int) -> Iterator[None]:
 
 
 def _leave(ray: Any) -> bool:
-    """Disconnect; False where Ray does not come back from that, as where its raylet hangs. The process then ends so."""
-    leaving = threading.Thread(target=ray.shutdown, daemon=True)
-    leaving.start()
-    leaving.join(_PATIENCE)
-    if leaving.is_alive():
+    """Disconnect; False where Ray does not come back from that. The process then ends so."""
+    came_back = bounded(ray.shutdown)
+    if not came_back:
         atexit.unregister(ray.shutdown)
-    return not leaving.is_alive()
+    return came_back
 
 
 def _children() -> set[str]:
