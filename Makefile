@@ -17,7 +17,7 @@ run: $(VENV)/with-all
 	$(BIN)/fourfold board --results results
 
 test: $(VENV)/with-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/with-test
 	$(BIN)/ruff check .

@@ -43,6 +43,12 @@ def _forget() -> None:
         each.cache_clear()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that wait for Ray come first, so that others run meanwhile and none is waited for at the end."""
+    waiting = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in waiting)
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
     """Jobs of the toy task, as ``toy("Noop", "Sleeper[seconds=1]", seeds=3)``; worker processes know it too."""
