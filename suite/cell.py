@@ -81,7 +81,6 @@ class Cell:
 
 def selector(name: str, parameters: dict[str, Value]) -> str:
     """``name[a=1,b=x]``, as the command line takes it; the bare name where there are no parameters."""
-    inside = ",".join(
-        f"{key}={canonical(value) if isinstance(value, bool) else value}" for key, value in sorted(parameters.items())
-    )
+    spelled = {key: value if isinstance(value, str) else canonical(value).strip('"') for key, value in parameters.items()}
+    inside = ",".join(f"{key}={value}" for key, value in sorted(spelled.items()))
     return f"{name}[{inside}]" if inside else name
