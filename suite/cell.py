@@ -81,6 +81,8 @@ class Cell:
 
 def selector(name: str, parameters: dict[str, Value]) -> str:
     """``name[a=1,b=x]``, as the command line takes it; the bare name where there are no parameters."""
-    spelled = {key: value if isinstance(value, str) else canonical(value).strip('"') for key, value in parameters.items()}
+    spelled = {
+        key: value if isinstance(value, str) else canonical(value).strip('"') for key, value in parameters.items()
+    }
     inside = ",".join(f"{key}={value}" for key, value in sorted(spelled.items()))
     return f"{name}[{inside}]" if inside else name

@@ -102,21 +102,27 @@ def back(
     if rehearsed.status != "ok" or not rehearsed.evidence:
         untried = f"the rehearsal did not come through: {rehearsed.reason}"
         return protocol.Backed(seen.ledger, notes, coins, {}, False, untried)
-    answers: Sequence[Sequence[npt.NDArray[np.float64]]] | None = None
+    answers: mechanism_checks.Answered | None = None
     if notes.whole:
-        pairs = zip(problem.asks, seen.answers, strict=True)
-        before = [each[_places(ask, asked)] for ask, each in pairs if each is not None]
-        answers = [before, [each for each in rehearsed.answers if each is not None]]
+        before = [_again(ask, asked, answer) for ask, answer in zip(problem.asks, seen.answers, strict=True)]
+        answers = list(zip(before, rehearsed.answers, strict=True))
     second = mechanism_checks.read(rehearsed.evidence, len(coins))
     return protocol.Backed(seen.ledger, notes, coins, mechanism_checks.verdicts(notes, second, answers), False)
 
 
 def _places(ask: Ask, asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The queries that a rehearsal answers again: the first few and those ``asked`` for, or all, if they are one."""
-    queries = ask.want.answers if ask.want else 0
-    if not getattr(ask.give, "private", ()):
-        return np.arange(queries)
+    """Of an ask about private records, those that a rehearsal asks again: the first few and those ``asked`` for."""
+    queries = len(getattr(ask.give, ask.give.private[0]))
     return np.union1d(np.arange(min(mechanism_checks.ANSWERS, queries)), asked)
+
+
+def _again(
+    ask: Ask, asked: npt.NDArray[np.int64], answer: npt.NDArray[np.float64] | None
+) -> npt.NDArray[np.float64] | None:
+    """The part of an answer that a rehearsal asks for again."""
+    if answer is None or not getattr(ask.give, "private", ()):
+        return answer
+    return answer[_places(ask, asked)]
 
 
 def _some(ask: Ask, asked: npt.NDArray[np.int64]) -> Ask:

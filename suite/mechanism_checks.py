@@ -30,7 +30,8 @@ LEDGER = 1 << 20
 ANSWERS = 256
 """The first queries, which a rehearsal to the end answers again, beside that about the witness."""
 
-Answered = Sequence[Sequence[npt.NDArray[np.float64]]]
+Answered = Sequence[tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64] | None]]
+"""Of each ask what a run and its rehearsal answered; None where it wants no answer, or got none."""
 
 _NONE = np.empty(0, np.int64)
 
@@ -151,8 +152,8 @@ def garbled(train: Any, witness: int) -> Any:
 def verdicts(notes: Notes, again: Notes, answers: Answered | None) -> dict[str, Verdict]:
     """The verdict of each of ``CHECKS`` on a fit.
 
-    notes, again: of the scored run, and of its rehearsal. answers: what both answered to the same queries, ask by ask,
-    where the rehearsal went to the end.
+    notes, again: of the scored run, and of its rehearsal. answers: what both answered to the same queries, where the
+    rehearsal went to the end.
     """
     return {
         "ledger": ledger(notes),
@@ -283,7 +284,14 @@ def chain(notes: Notes, again: Notes, answers: Answered | None) -> Verdict:
         return Verdict(True, f"parameters at {links} releases follow from the releases before")
     if again.given != notes.given or answers is None:
         return Verdict(False, f"{notes.given:,} releases were made, {again.given:,} where one record was left out")
-    moved = max((float(np.abs(a - b).max(initial=0.0)) for a, b in zip(*answers, strict=True)), default=0.0)
+    moved = max((_moved(*pair) for pair in answers), default=0.0)
     if moved > 1e-6:
         return Verdict(False, f"answers moved by {moved:.2g} though all releases were the same")
     return Verdict(True, f"parameters and answers follow from the {notes.given:,} releases alone")
+
+
+def _moved(first: npt.NDArray[np.float64] | None, second: npt.NDArray[np.float64] | None) -> float:
+    """The most that an answer moved; without end where it came once and not the other time."""
+    if first is None or second is None:
+        return 0.0 if first is second else np.inf
+    return float(np.abs(first - second).max(initial=0.0))

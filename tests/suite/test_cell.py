@@ -75,4 +75,5 @@ def test_a_selector_reads_as_it_is_typed():
 
 def test_a_selector_spells_a_number_as_the_store_does():
     parameters = {"rate": 1.0, "most": math.inf, "kind": "a b"}
-    assert selector("m", parameters) == selector("m", json.loads(canonical(parameters))) == "m[kind=a b,most=inf,rate=1]"
+    assert selector("m", parameters) == "m[kind=a b,most=inf,rate=1]"
+    assert selector("m", json.loads(canonical(parameters))) == "m[kind=a b,most=inf,rate=1]"

@@ -196,8 +196,8 @@ CAUGHT = {
 }
 
 
-def judged(fit: Callable[..., Any], seed: int = 1) -> dict[str, mechanism_checks.Verdict]:
-    """Fit, read what the curator noted, rehearse, and judge, as the suite does."""
+def runs(fit: Callable[..., Any], seed: int = 1) -> tuple[Any, Any, Any, Any]:
+    """Fit, read what the curator noted, and rehearse, as the suite does: notes and answers of both runs."""
 
     def run(train: Train, secret: Secret) -> tuple[Any, Any]:
         torch.manual_seed(0)
@@ -214,7 +214,12 @@ def judged(fit: Callable[..., Any], seed: int = 1) -> dict[str, mechanism_checks
     again = rehearsal(notes)
     assert again is not None
     second, others = run(garbled(train, again.witness), dataclasses.replace(secret, rehearsal=again))
-    return verdicts(notes, second, ([answers], [others]) if notes.whole and others is not None else None)
+    return notes, answers, second, others
+
+
+def judged(fit: Callable[..., Any], seed: int = 1) -> dict[str, mechanism_checks.Verdict]:
+    notes, answers, second, others = runs(fit, seed)
+    return verdicts(notes, second, [(answers, others)] if notes.whole and others is not None else None)
 
 
 @pytest.mark.parametrize("fit", HONEST.values(), ids=HONEST)
@@ -229,6 +234,13 @@ def test_an_honest_fit_passes_every_check(fit, seed):
 def test_a_mistake_is_caught_by_its_check(fit, check):
     found = judged(fit)
     assert not found[check].passed, found
+
+
+def test_an_answer_that_the_rehearsal_does_not_give_is_another():
+    notes, answers, second, _ = runs(by_hand)
+    assert notes.whole
+    for pairs, passed in (([(None, None)], True), ([(answers, None)], False), ([(None, answers)], False)):
+        assert verdicts(notes, second, pairs)["chain"].passed == passed
 
 
 def test_an_honest_sampler_is_refuted_no_more_often_than_its_level(monkeypatch):

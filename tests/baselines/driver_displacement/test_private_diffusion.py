@@ -5,9 +5,13 @@ import pytest
 
 from fourfold.baselines.driver_displacement.private_diffusion import PrivateDiffusion, counted
 from fourfold.suite import Budget
+from fourfold.suite.cell import Cell
 from fourfold.suite.curator import Curator
+from fourfold.suite.evaluate import Evaluator, Job
 from fourfold.suite.evidence import Secret
 from fourfold.suite.metrics.accountant import accounted_epsilon
+from fourfold.suite.registry import installed
+from fourfold.tasks.driver_displacement import DriverDisplacement
 
 ENDS = np.arange(3, 40, 4)
 
@@ -58,3 +62,14 @@ def test_less_privacy_is_less_noise(problems):
     errors = [np.std(each.table - exact.table) for each in (strict, mild)]
     assert errors == pytest.approx([strict.noise, mild.noise], rel=0.05)
     assert errors[0] > 5 * errors[1]
+
+
+def test_its_rung(tmp_path):
+    task, pack = DriverDisplacement(), installed("private-diffusion")
+    cell = Cell(task.name, task.version, "simulated", "0", "draw", pack.name, pack.digest, (), Budget(epsilon=3.0), 0)
+    with Evaluator(b"0123456789abcdef", tmp_path) as evaluator:
+        result = evaluator.run(Job(cell, pack), task, task.load("simulated", tmp_path))
+    assert result.status == "ok", result.reason
+    found = {row["metric"]: row["value"] for row in result.rows if row["metric"] in ("rung", "refuted")}
+    assert found == {"rung": 2, "refuted": 0}
+    assert all(check["passed"] for check in result.provenance["checks"].values())
