@@ -9,9 +9,9 @@ from math import log
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.tasks.dicom_deid.folding import bare, fold
 from fourfold.tasks.dicom_deid.key import Key, Person
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.text_search import bare, fold
 
 SEX, AGE, BIRTH = "(0010,0040)", "(0010,1010)", "(0010,0030)"
 WRONG = 0.01

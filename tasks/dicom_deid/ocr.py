@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.tasks.dicom_deid.text_search import bare, fold
+from fourfold.tasks.dicom_deid.folding import bare, fold
 
 ALIKE = 0.7
 """The similarity (Ratcliff and Obershelp 1988) of what is read to an identifier from which it counts as read."""

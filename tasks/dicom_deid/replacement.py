@@ -10,9 +10,9 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from fourfold.tasks.dicom_deid.folding import bare, fold
 from fourfold.tasks.dicom_deid.key import Key, Person
 from fourfold.tasks.dicom_deid.reading import File
-from fourfold.tasks.dicom_deid.text_search import bare, fold
 
 NAME, NUMBERS = "(0010,0010)", ("(0010,0020)", "(0010,1000)", "(0010,1002)[0].(0010,0020)")
 SHORTEST = 8

@@ -1,6 +1,6 @@
 """Looking for many texts at once in the bytes of a file, whatever the script, and however a file may spell them.
 
-Three automata (Aho and Corasick 1975) read each file once: over its text, decoded, NFKC and case-folded; over the same
+Three automata (Aho and Corasick 1975) read each file once: over its text, decoded and folded; over the same
 without separators, so that ``555-12-34`` is found as ``5551234``; and over all of its bytes, for texts in encodings
 other than its own, in base64 or hex, or backwards. Text with escapes, as JSON, XML and web addresses have them, is
 read without these too. A hit counts only where the text stands as a word: bounded by another category of character,
@@ -22,6 +22,7 @@ from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.tasks.dicom_deid import escapes
+from fourfold.tasks.dicom_deid.folding import LONG, SEPARATORS, alike, bare, bounded, fold
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch
 
 if TYPE_CHECKING:
@@ -31,20 +32,10 @@ PLAIN, SEPARATED = "as text", "as text, other separators"
 """How a text was found; any other way is the name of an encoding."""
 CHANCE = 2.0**-26
 """The chance that a hit counts which random bytes could hold: with some 64 texts of a patient, 2 ** -20 a stretch."""
-_SEPARATORS = dict.fromkeys(
-    (*({*range(0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0xA1)} - {ord("\n"), ord("\\")}),
-     *range(0x2000, 0x2070), *range(0x3000, 0x3005), *range(0x3008, 0x3021), 0x30FB, 0xFF65)
-)  # fmt: skip
-"""What may stand between the parts of a name or a number; lines and the values of an element keep apart."""
-_UNBROKEN = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fff\u3005\u3040-\u31ff\u3400-\u9fff"
-    "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-_UNSEEN = re.compile(
-    "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+_BREAKS = re.compile(r"[\n\\]")
+_BROKEN = 9
+"""Characters from which on a text may go on from one line or value to the next: shorter ones these keep apart."""
 _PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
-_TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d){0,2}(?!\d)")
 _NOT_ASCII = re.compile(rb"[\x1b\x80-\xff]")
 _LEGACY = (
     *("latin-1", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8"),
@@ -54,49 +45,14 @@ _LEGACY = (
 LARGE = 4096
 """Bytes of which a stretch may have more only if it is text, to be decoded whole."""
 _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
-LONG = 16
-"""Characters of a UID from which on it is found under another root, or without its dots, by no chance."""
+_BARE = {"uid": LONG, "date": 8}
+"""Characters from which on a text is found without separators; 4 of other kinds."""
 _CODED = ("", "hex", "base64", "number")
 """Spellings whose neighbours say nothing."""
 _EIGHT = ("FD", "SV", "UV")
 """Value representations whose numbers have 8 bytes."""
 _SHORTEST = 6
 """Bytes that a text must have to be looked for in bytes that are not decoded."""
-
-
-def fold(text: str) -> str:
-    """NFKC, case-folded, without characters that do not show (category Cf)."""
-    if text.isascii():
-        return text.lower()
-    return _UNSEEN.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
-
-
-def bare(folded: str) -> str:
-    """A folded text without separators."""
-    return folded.translate(_SEPARATORS)
-
-
-def bounded(text: str, start: int, end: int, kind: str = "") -> bool:
-    """Whether ``text[start:end]`` stands as a word. kind: ``uid``, whose dots hold digits together, so that a short one
-    may be another's end; ``date``, which a time of day may follow."""
-    before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    if kind == "uid" and before == "." and end - start < LONG:
-        return False
-    if kind == "date" and after.isdigit() and _TIME.match(text, end):
-        after = ""
-    alone = end - start == 1
-    return not _runs_on(before, text[start], alone) and not _runs_on(text[end - 1], after, alone)
-
-
-def _runs_on(left: str, right: str, alone: bool) -> bool:
-    """Whether a word goes on from one character to the next. alone: a single character is no word within others."""
-    if not left or not right:
-        return False
-    if not alone and (_UNBROKEN.match(left) or _UNBROKEN.match(right)):
-        return False
-    if left.isdigit() or right.isdigit():
-        return left.isdigit() and right.isdigit()
-    return all(each.isalpha() or unicodedata.category(each)[0] == "M" for each in (left, right))
 
 
 class Hit(NamedTuple):
@@ -131,7 +87,7 @@ class Texts:
     @cached_property
     def folded(self) -> Mapping[str, list[int]]:
         """The numbers of the texts by how they are folded."""
-        return _grouped((fold(text), number) for number, text in enumerate(self.texts))
+        return _grouped((alike(fold(text)), number) for number, text in enumerate(self.texts))
 
     @cached_property
     def bare(self) -> Mapping[str, list[int]]:
@@ -139,7 +95,7 @@ class Texts:
         pairs = ((bare(text), text, number) for text, numbers in self.folded.items() for number in numbers)
         wanted = (
             (short, number) for short, text, number in pairs
-            if len(short) >= (LONG if self.kinds[number] == "uid" else 4)
+            if len(short) >= _BARE.get(self.kinds[number], 4)
             and (short != text.strip() or any(each.isdigit() for each in short))
         )
         return _grouped(wanted)
@@ -266,7 +222,8 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
 
 def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> Iterator[Hit]:
     """Hits in folded texts, each of a stretch, with and without separators."""
-    text, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
+    told, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
+    text = alike(told)
     plain, separated, _ = texts.automata
     of_plain, of_separated, _ = texts.lists
     seen = set()
@@ -274,18 +231,20 @@ def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> I
         for one in of_plain[number]:
             if bounded(text, start, end, texts.kinds[one]):
                 seen.add((one, start))
-                yield from _hit(text, start, end, one, PLAIN, cut, starts)
+                yield from _hit(told, start, end, one, PLAIN, cut, starts)
     kept: list[int] = []
     for number, start, end in separated.find_matches_as_indexes(bare(text), overlapping=True):
-        kept = kept or [at for at, character in enumerate(text) if ord(character) not in _SEPARATORS]
+        kept = kept or [at for at, character in enumerate(text) if ord(character) not in SEPARATORS]
         first, last = kept[start], kept[end - 1]
         for one in of_separated[number]:
             if (one, first) in seen or last - first > 3 * (end - start):
                 continue
+            if end - start < _BROKEN and _BREAKS.search(text, first, last):
+                continue
             if texts.kinds[one] == "uid" and "." in text[first : last + 1]:
                 continue  # Digits with dots elsewhere are another UID.
             if bounded(text, first, last + 1, texts.kinds[one]):
-                yield from _hit(text, first, last + 1, one, SEPARATED, cut, starts)
+                yield from _hit(told, first, last + 1, one, SEPARATED, cut, starts)
 
 
 def _folded(one: Stretch, codec: str) -> str:

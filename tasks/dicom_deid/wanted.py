@@ -3,17 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, cast
 
 from fourfold.tasks.dicom_deid.containers import unpacked
+from fourfold.tasks.dicom_deid.folding import bare, fold
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.pictures import Gallery
 from fourfold.tasks.dicom_deid.reading import ITEM, SAMPLES, File, same_samples
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, inflate
-from fourfold.tasks.dicom_deid.text_search import Hit, Texts, bare, fold, search
+from fourfold.tasks.dicom_deid.text_search import Hit, Texts, search
 
 OWN = frozenset({"date", "age"})
 """Kinds that say nothing in the file of somebody else."""
@@ -62,7 +64,7 @@ class Wanted:
     @cached_property
     def telling(self) -> list[bool]:
         """Of each text whether it gives its patient away in somebody else's file: long enough, and nobody else's."""
-        times = Counter(fold(form) for _, form in self.pairs)
+        times = Counter(form for _, form in {(patient, fold(form)) for patient, form in self.pairs})
         return [
             times[fold(form)] == 1 and _identifies(form)
             and any(self.key.planted[one].kind not in OWN for one in self.owners[patient, form])
@@ -181,10 +183,23 @@ class Wanted:
 
 
 def _searched(cut: Sequence[Stretch]) -> list[Stretch]:
-    """These stretches without pixels, and what is packed in them."""
+    """These stretches without pixels, what is packed in them, and as it was before somebody read it wrongly."""
     plain = [one for one in cut if not one.place.endswith(SAMPLES)]
     deflated = [inner for one in plain for inner in _deflated(one)]
-    return [*plain, *unpacked(plain), *deflated, *unpacked(deflated)]
+    misread = [each for one in plain for each in _misread(one)]
+    return [*plain, *unpacked(plain), *deflated, *unpacked(deflated), *misread]
+
+
+def _misread(one: Stretch) -> Iterator[Stretch]:
+    """The bytes of a text before they were taken for Latin-1 and written in UTF-8, as by a tool that knows no other
+    character set."""
+    data = one.data[one.start : one.end]
+    if one.vr not in TEXT or data.isascii():
+        return
+    for codec in ("latin-1", "cp1252"):
+        with suppress(UnicodeError):
+            before = data.decode().encode(codec)
+            yield Stretch(before, one.place, one.vr, 0, len(before))
 
 
 def _deflated(one: Stretch) -> Iterator[Stretch]:
@@ -209,8 +224,11 @@ def spread(place: str) -> str:
 
 
 def _identifies(form: str) -> bool:
-    """Whether a text is enough to know somebody by, in a file that is not theirs: a full name, or a long number."""
+    """Whether a text is enough to know somebody by, in a file that is not theirs: a full name, or a long number, of
+    more digits than a date has."""
     short = bare(fold(form))
+    if short.isdigit() and len(short) <= 8:
+        return False
     words = len(re.findall(r"[^\W\d_]+", form))
     unspaced = any("\u2e80" <= each <= "\ud7ff" for each in short) and len(short) >= 3
     return unspaced or (len(short) >= 6 and (words >= 2 or any(each.isdigit() for each in short)))

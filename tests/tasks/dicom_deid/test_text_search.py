@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourfold.tasks.dicom_deid import escapes
+from fourfold.tasks.dicom_deid.folding import bounded
 from fourfold.tasks.dicom_deid.stretches import Stretch
-from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, bare, bounded, fold, search
+from fourfold.tasks.dicom_deid.text_search import LARGE, PLAIN, SEPARATED, Texts, search
 
 NAMES = ("Hope Long", "Ψάλτης Μιχάλης", "Иванов Сергей", "محمد الأحمد", "לוי אברהם", "राम कुमार", "สมชาย ใจดี",
          "王小明", "山田太郎",
@@ -121,9 +122,24 @@ def test_no_escapes_end_the_search(text):
     assert isinstance(escapes.resolved(text), str)
 
 
-def test_parts_on_two_lines_are_no_number():
-    assert not forms("5551234", b"555\n1234")
-    assert not forms("5551234", b"555\\1234")
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\\"])
+def test_a_long_number_goes_on_over_lines_and_values_and_a_short_one_does_not(between):
+    assert not forms("5551234", f"555{between}1234".encode())
+    assert forms("555-12-3456", f"x{between}555{between}12{between}3456{between}y".encode()) == {SEPARATED}
+    assert not forms("555-12-3456", f"555{between}12{between}3457".encode())
+
+
+@pytest.mark.parametrize(("kind", "found"), [("mrn", True), ("phone", True), ("uid", False), ("date", False)])
+def test_zeros_may_stand_before_a_number_that_systems_fill_up(kind, found):
+    looked = Texts(["77410931"], [kind], [False])
+    assert bool(search(looked, [stretch(b"0000077410931", "LO")])) is found
+    assert not search(looked, [stretch(b"10077410931", "LO")])
+
+
+def test_a_date_of_few_digits_is_found_between_its_separators_alone():
+    looked = Texts(["3/1/61"], ["date"], [False])
+    assert search(looked, [stretch(b"born 3/1/61.", "LO")])
+    assert not search(looked, [stretch(b"3161 3-161 13/1/61", "LO")])
 
 
 @pytest.mark.parametrize(("name", "codec"), [
@@ -184,12 +200,6 @@ def test_text_in_a_large_blob_and_in_pixels_is_found():
 def test_numbers_in_smooth_pixels_are_no_text():
     ramp = np.repeat(np.arange(97, 123, dtype=np.uint8), 1)
     assert not forms("mnop", np.concatenate([ramp, ramp[::-1]]).tobytes(), "OW", samples=True)
-
-
-def test_folding_is_the_same_for_what_looks_the_same():
-    assert fold("Ｈｏｐｅ\u200b Ｌｏｎｇ") == fold("hope long") == "hope long"
-    assert fold("STRASSE") == fold("straße")
-    assert bare("hope^long_1-2") == "hopelong12"
 
 
 @settings(max_examples=150, deadline=None)

@@ -30,6 +30,7 @@ def codes(text: str):
 
 def comment(text: str):
     def change(dataset: Dataset) -> None:
+        dataset.SpecificCharacterSet = "ISO_IR 192"
         dataset.ImageComments = text
 
     return change
@@ -65,6 +66,16 @@ HIDING = {
     ),
     "in hex": lambda clean, given, text, changed: changed(clean, comment(text.encode().hex().upper())),
     "backwards": lambda clean, given, text, changed: clean + text[::-1].encode(),
+    "read as Latin-1": lambda clean, given, text, changed: changed(clean, comment(text.encode().decode("latin-1"))),
+    "read as Windows's": lambda clean, given, text, changed: changed(
+        clean, comment(text.encode("cp1251" if "И" in text or text[0] == "С" else "utf-8").decode("cp1252", "replace"))
+    ),
+    "a number over lines": lambda clean, given, text, changed: changed(
+        clean, comment("\n".join((text[-10:-7], text[-7:-4], text[-4:])))
+    ),
+    "in letters that look alike": lambda clean, given, text, changed: changed(
+        clean, comment(text.translate(str.maketrans("aeopM", "аеорМ")))
+    ),
     "in the pixels' bytes": lambda clean, given, text, changed: changed(clean, among_pixels(text)),
 }
 
@@ -102,6 +113,16 @@ def test_an_identity_in_another_patients_file_a_name_or_a_file_too_many_is_found
     ):
         assert result.leaked[studies.of(patient)].any()
         assert not result.leaked[~studies.of(patient)].any()
+
+
+def test_a_full_name_in_another_patients_file_is_found_in_each_spelling(drawn, changed):
+    key = drawn.corpus.key
+    shown = next(one for one in key.instances if one.modality != "SR")
+    for patient, person in enumerate(key.patients):
+        if patient != shown.patient:
+            text = comment(f"{person.latin[0].upper()} {person.latin[1]}")
+            written = {**drawn.corpus.reference, shown.path: changed(drawn.corpus.reference[shown.path], text)}
+            assert drawn.found(written).breached(key)[patient], person.latin
 
 
 def test_one_output_for_all_leaks_whom_it_shows(studies):
