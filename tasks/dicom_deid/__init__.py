@@ -23,7 +23,7 @@ class DicomDeid(Task):
     """
 
     name = "dicom-deid"
-    version = "9"
+    version = "10"
     title = "De-identification of DICOM studies"
     embedded = "phantom"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

@@ -109,7 +109,7 @@ def patient(to: Filler, visit: Visit) -> None:
     if chance[1] < 0.5:
         to.plant("OtherPatientNames", "name", "^".join(person.latin))
     if chance[2] < 0.5:
-        to.plant("PatientAddress", "address", numbers["address"], None, (numbers["address"],))
+        to.plant("PatientAddress", "address", numbers["address"])
     if chance[3] < 0.5:
         to.plant("PatientTelephoneNumbers", "phone", numbers["phone"])
     if chance[4] < 0.5:

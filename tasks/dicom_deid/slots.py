@@ -16,7 +16,7 @@ import numpy as np
 from fourfold.tasks.dicom_deid.key import Dated, Kept, Mask, Person, Planted
 from fourfold.tasks.dicom_deid.numbers import digits_of
 from fourfold.tasks.dicom_deid.people import lone
-from fourfold.tasks.dicom_deid.wording import MONTHS, clinical, phrases
+from fourfold.tasks.dicom_deid.wording import MONTHS, WORDS, clinical, phrases
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -36,6 +36,10 @@ class Private:
     vr: str
 
 
+PARTIAL = 8
+"""Characters of a number, or letters of a name, of which no more are asked to know it by: no chance writes as many."""
+OWN = slice(7, 10)
+"""The components of a UID, as ``corpus.visits`` draws them, that are one study's alone."""
 Target = str | int | Private
 """An element: by its keyword, by its tag where a keyword is for several, or a private one."""
 
@@ -137,7 +141,7 @@ class Filler:
     def uid(self, target: str, uid: str, locus: str = "uid") -> None:
         """Write a UID that names this patient's study, series or instance; in the reference it is mapped."""
         self.put(target, uid if self.given else self.mapped(uid))
-        self.note("uid", locus, self.where(target), uid, (uid,))
+        self.note("uid", locus, self.where(target), uid, (uid, own_part(uid)))
 
     def text(self, target: Target, template: str, locus: str | None = None, longest: int = 1024) -> None:
         """Write a template of ``wording``; in the reference without the phrases that hold an identity."""
@@ -194,8 +198,7 @@ class Filler:
             return self.who.names
         if kind == "staff":
             return orders(*self.who.staff)
-        bare = digits_of(text)
-        return (bare,) if kind in ("phone", "ssn", "mrn", "account", "accession") and len(bare) >= 6 else ()
+        return parts_of(kind, text)
 
     def day_forms(self, day: str) -> tuple[str, ...]:
         """How a day, ``YYYYMMDD``, may be recognized."""
@@ -260,20 +263,62 @@ def days(day: date) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def parts_of(kind: str, text: str) -> tuple[str, ...]:
+    """What is left of a number or an address by which it is known all the same: PARTIAL characters of either end, its
+    digits, a phone's without its country, a line of an address that has a number, an institution without its."""
+    bare = digits_of(text)
+    if kind in ("phone", "ssn", "mrn", "account", "accession", "device") and len(bare) >= 6:
+        some = {bare[:PARTIAL], bare[-PARTIAL:], re.sub("[^0-9]", "", text), digits_of(re.sub(r"^\+\d+ ", "", text))}
+        return (bare, *sorted(part for part in some if len(part) >= PARTIAL and part != bare))
+    if kind == "address":
+        lines = re.split(", *" if "," in text else " ", text)
+        return tuple(line for line in lines if re.search(r"\d", line) and len(re.findall(r"[^\W\d_]", line)) > 1)
+    if kind == "institution":
+        return (re.sub(r" \d+$", "", text),)
+    return ()
+
+
+def own_part(uid: str) -> str:
+    """The part of a UID between the root of who assigned it and the numbers of series and instances: it is the study's
+    whatever root a method puts before it, or number behind."""
+    return ".".join(uid.split(".")[OWN])
+
+
 def told_days(day: date) -> tuple[str, ...]:
-    """The ways in which a day may be recognized: a method may also write short names of months, with or without 0."""
-    month = MONTHS[day.month - 1][:3]
-    numbers = dict.fromkeys((f"{day.day}", f"{day:%d}"))
-    short = [form for each in numbers for form in (f"{each}-{month}-{day.year}", f"{month} {each}, {day.year}")]
-    return (*days(day), *short)
+    """The ways in which a day may be recognized: a method may also write short names of months, with or without 0, days
+    in a row (``3rd``), years of two digits, and the week or the day of the year, as ISO 8601 has them."""
+    whole, year = MONTHS[day.month - 1], f"{day:%y}"
+    month, plain, padded = whole[:3], (f"{day.day}", f"{day.month}"), (f"{day:%d}", f"{day:%m}")
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th") if day.day not in (11, 12, 13) else "th"
+    found = [*days(day), f"{day:%Y-%j}", f"{day:%G-W%V-%u}", f"{day.year}-{plain[1]}-{plain[0]}",
+             f"{day.year}年{plain[1]}月{plain[0]}日"]  # fmt: skip
+    found += [f"{one}{sign}{two}{sign}{day.year}" for sign in "./" for one, two in (plain, plain[::-1])]
+    found += [f"{one}/{two}/{year}" for parts in (plain, padded) for one, two in (parts, parts[::-1])]
+    found += [f"{padded[0]}{sign}{padded[1]}{sign}{year}" for sign in ".-"]
+    for each in dict.fromkeys((plain[0], padded[0])):
+        found += [f"{each}-{month}-{day.year}", f"{month} {each}, {day.year}", f"{each}-{month}-{year}",
+                  f"{each} {month} {year}", f"{each} {whole} {day.year}", f"{whole} {each}, {day.year}"]  # fmt: skip
+    row = f"{plain[0]}{ending}"
+    found += [f"{row} {whole} {day.year}", f"{row} of {whole} {day.year}", f"{whole} {row}, {day.year}"]
+    return tuple(dict.fromkeys(found))
 
 
 def orders(family: str, given: str) -> tuple[str, ...]:
     """A name in the orders that are in use, and each part by itself where that is more than a letter."""
     alone = [part for part in (family, given) if not lone(part)]
     halves = [half for part in alone if "-" in part for half in part.split("-") if len(half) > 2]
+    halves += [half for part in alone if " " in part for half in part.split(" ") if len(half) > 3]  # "von" is nobody.
     whole = (f"{family}^{given}", f"{family}, {given}", f"{family} {given}", f"{given} {family}", f"{family}{given}")
-    return (*whole, *alone, *halves)
+    return (*whole, *alone, *halves, *shortened(family, given))
+
+
+def shortened(family: str, given: str) -> list[str]:
+    """A name as accounts and the names of files have it: with an initial, or cut to the PARTIAL letters of an ISO 9660
+    component; of short names or clinical words neither, which others may happen to be."""
+    found = [part[:PARTIAL] for part in (family, given) if len(part) > PARTIAL and part[:PARTIAL].isalpha()]
+    if len(family) >= 6 and family.isalpha() and family.lower() != family.upper():
+        found += [f"{given[0]}{family}", f"{family}{given[0]}"]
+    return [each for each in found if each.casefold() not in WORDS]
 
 
 def spellings(person: Person) -> tuple[str, ...]:
