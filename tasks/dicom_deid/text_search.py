@@ -42,6 +42,8 @@ _LEGACY = (
     *("iso8859-9", "iso8859-15", "cp1250", "cp1251", "cp1252", "koi8-r", "tis-620"),
     *("shift_jis", "euc_jp", "euc_kr", "gb18030", "big5"),
 )
+RECODED, FEWEST = "recoded", 8
+"""Instead of a VR, of what codes make sense of; and the characters that count there, as a full name or number has."""
 LARGE = 4096
 """Bytes of which a stretch may have more only if it is text, to be decoded whole."""
 _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
@@ -223,7 +225,7 @@ def _in_text(texts: Texts, cut: Sequence[Stretch], codec: str) -> Iterator[Hit]:
 def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> Iterator[Hit]:
     """Hits in folded texts, each of a stretch, with and without separators."""
     told, starts = "\n".join(pieces), list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
-    text = alike(told)
+    text = "\n".join(map(alike, pieces))
     plain, separated, _ = texts.automata
     of_plain, of_separated, _ = texts.lists
     seen = set()
@@ -260,7 +262,7 @@ def _hit(
     """The hit at ``start``, unless chance would explain it."""
     at = bisect_right(starts, start) - 1
     low, high = starts[at], starts[at + 1] - 1
-    if end > high:
+    if end > high or (cut[at].vr == RECODED and len(bare(text[start:end])) < FEWEST):
         return
     if cut[at].vr in TEXT or not _by_chance(text, start, end, low, high):
         yield Hit(number, cut[at], form, start - low, shown(text[max(low, start - 24) : min(high, end + 24)]))
@@ -319,6 +321,8 @@ def _stands(one: _Bytes, stretch: Stretch, start: int, end: int, kind: str) -> b
         alone = end - start == stretch.end - stretch.start
         return alone or (stretch.vr in _EIGHT and (start - stretch.start) % 8 == 0)
     width = _WIDTHS.get(one.codec, 1)
+    if stretch.vr == RECODED and len(found) < FEWEST * width:
+        return False
     if one.codec not in _CODED:
         first = start - min(4, (start - stretch.start) // width) * width
         before = stretch.data[first:start].decode(one.codec, "replace")[-1:]

@@ -14,6 +14,7 @@ from fourfold.tasks.dicom_deid.folding import bare, fold
 from fourfold.tasks.dicom_deid.key import Key
 from fourfold.tasks.dicom_deid.pictures import Gallery
 from fourfold.tasks.dicom_deid.reading import ITEM, SAMPLES, File, same_samples
+from fourfold.tasks.dicom_deid.recoded import recoded
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch, inflate
 from fourfold.tasks.dicom_deid.text_search import Hit, Texts, search
 
@@ -183,11 +184,11 @@ class Wanted:
 
 
 def _searched(cut: Sequence[Stretch]) -> list[Stretch]:
-    """These stretches without pixels, what is packed in them, and as it was before somebody read it wrongly."""
+    """These stretches without pixels, what is packed in them, written as numbers or read wrongly."""
     plain = [one for one in cut if not one.place.endswith(SAMPLES)]
     deflated = [inner for one in plain for inner in _deflated(one)]
     misread = [each for one in plain for each in _misread(one)]
-    return [*plain, *unpacked(plain), *deflated, *unpacked(deflated), *misread]
+    return [*plain, *unpacked(plain), *deflated, *unpacked(deflated), *misread, *recoded(plain)]
 
 
 def _misread(one: Stretch) -> Iterator[Stretch]:

@@ -92,6 +92,8 @@ ESCAPES = {
     "JavaScript": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text).encode(),
     "a script's escape": lambda text: "".join(f"%u{ord(each):04X}" for each in text).encode(),
     "Python's bytes": lambda text: repr(text.encode()).encode(),
+    "mail": lambda text: "".join(f"={each:02X}" for each in text.encode()).encode(),
+    "C's octal": lambda text: "".join(f"\\{each:03o}" for each in text.encode()).encode(),
     "Python's ASCII": lambda text: ascii(text).encode(),
 }
 

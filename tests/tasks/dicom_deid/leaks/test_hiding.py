@@ -76,6 +76,13 @@ HIDING = {
     "in letters that look alike": lambda clean, given, text, changed: changed(
         clean, comment(text.translate(str.maketrans("aeopM", "аеорМ")))
     ),
+    "in base 64 of gzip": lambda clean, given, text, changed: changed(
+        clean, comment(base64.b64encode(gzip.compress(text.encode())).decode())
+    ),
+    "in base 32 in a blob": lambda clean, given, text, changed: changed(clean, blob(base64.b32encode(text.encode()))),
+    "in the digits of a UID": lambda clean, given, text, changed: changed(
+        clean, lambda each: setattr(each, "FrameOfReferenceUID", f"2.25.{int.from_bytes(text[-15:].encode(), 'big')}")
+    ),
     "in the pixels' bytes": lambda clean, given, text, changed: changed(clean, among_pixels(text)),
 }
 
