@@ -2,7 +2,8 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from fourfold.tasks.dicom_deid.containers import unpacked
@@ -18,7 +19,6 @@ MOST = 1 << 20
 _LISTED = re.compile(rb"(?:0x)?[0-9A-Fa-f]{1,3}(?:[\s,;:./\\_-]{1,2}(?:0x)?[0-9A-Fa-f]{1,3}){7,}")
 _TOKEN = re.compile(rb"(?:0x)?([0-9A-Fa-f]+)")
 _LINES = re.compile(rb"[\r\n\\]+")
-_RUN = re.compile(rb"[!-~]{12,}")
 _DIGITS = re.compile(rb"\d{16,}")
 _IN_A_ROW = {
     2: re.compile(rb"(?:3[2-9]|4[4-9]|5[0-7]|6[5-9]|[78]\d|9[0-5]){8,}"),
@@ -91,14 +91,11 @@ def _letters(numbers: Iterable[int]) -> bytes:
 def _based(data: bytes) -> Iterator[tuple[str, bytes]]:
     """What is written in another base, over lines too."""
     flat = _LINES.sub(b"", data) if b"\n" in data or b"\\" in data else data
-    for run in _RUN.finditer(flat):
-        word = run[0].rstrip(b"=.,;")
-        for name, decode in (("hex", _hex), ("base32", _base32), ("base64", _base64), ("base58", _base58),
-                             ("base85", base64.b85decode), ("Ascii85", base64.a85decode)):  # fmt: skip
-            try:
-                yield name, decode(word)
-            except ValueError:
-                continue
+    for pattern, codes in _BASES.items():
+        for run in pattern.finditer(flat):
+            for name, decode in codes.items():
+                with suppress(ValueError):
+                    yield name, decode(run[0])
 
 
 def _hex(word: bytes) -> bytes:
@@ -118,3 +115,11 @@ def _base58(word: bytes) -> bytes:
     for each in word[:256]:
         number = number * 58 + _BASE58.index(each)
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+_BASES: dict[re.Pattern[bytes], dict[str, Callable[[bytes], bytes]]] = {
+    re.compile(rb"[0-9A-Za-z]{12,}"): {"hex": _hex, "base32": _base32, "base58": _base58},
+    re.compile(rb"[0-9A-Za-z+/_-]{12,}"): {"base64": _base64},
+    re.compile(rb"[!-~]{12,}"): {"base85": base64.b85decode, "Ascii85": base64.a85decode},
+}
+"""What decodes words of which signs."""

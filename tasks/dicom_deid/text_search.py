@@ -1,10 +1,11 @@
 """Looking for many texts at once in the bytes of a file, whatever the script, and however a file may spell them.
 
-Three automata (Aho and Corasick 1975) read each file once: over its text, decoded and folded; over the same
-without separators, so that ``555-12-34`` is found as ``5551234``; and over all of its bytes, for texts in encodings
-other than its own, in base64 or hex, or backwards. Text with escapes, as JSON, XML and web addresses have them, is
-read without these too. A hit counts only where the text stands as a word: bounded by another category of character,
-but for scripts that write no spaces between words, where it may stand within others.
+Three automata (Aho and Corasick 1975) read each file once: over its text, decoded and folded; over the same without
+separators, so that ``555-12-34`` is found as ``5551234``; and over all of its bytes, for texts in encodings other than
+its own, in base64 or hex, or backwards. More find letters and bytes that were all moved by one number, see ``shifted``.
+Text with escapes, as JSON, XML and web addresses have them, is read without these too. A hit counts only where the text
+stands as a word: bounded by another category of character, but for scripts that write no spaces between words, where it
+may stand within others.
 """
 
 import base64
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.tasks.dicom_deid import escapes
 from fourfold.tasks.dicom_deid.folding import LONG, SEPARATORS, alike, bare, bounded, fold
+from fourfold.tasks.dicom_deid.shifted import BYTES, Shifted
 from fourfold.tasks.dicom_deid.stretches import TEXT, Stretch
 
 if TYPE_CHECKING:
@@ -120,6 +122,11 @@ class Texts:
         return AhoCorasick(list(self.folded)), AhoCorasick(list(self.bare)), BytesAhoCorasick(list(self.spelled))
 
     @cached_property
+    def shifted(self) -> Shifted:
+        """What finds those to be coded where their letters or bytes were moved."""
+        return Shifted((at, text) for at, text in enumerate(self.texts) if self.coded[at])
+
+    @cached_property
     def lists(self) -> tuple[list[list[int]], list[list[int]], list[list[_Bytes]]]:
         """What stands for each number that an automaton returns."""
         return list(self.folded.values()), list(self.bare.values()), list(self.spelled.values())
@@ -196,7 +203,7 @@ def search(
         for hit in _in_text(texts, legacy, codec):
             found.setdefault((hit.text, hit.stretch.place, hit.start), hit)
     undecoded = {(id(one.data), one.start) for one in (*large, *samples)}
-    return [*found.values(), *_in_bytes(texts, [*cut, *samples], undecoded)]
+    return [*found.values(), *_in_bytes(texts, [*cut, *samples], undecoded), *_moved(texts, cut)]
 
 
 def _printed(one: Stretch) -> Iterator[Stretch]:
@@ -234,6 +241,8 @@ def _in_pieces(texts: Texts, cut: Sequence[Stretch], pieces: Sequence[str]) -> I
             if bounded(text, start, end, texts.kinds[one]):
                 seen.add((one, start))
                 yield from _hit(told, start, end, one, PLAIN, cut, starts)
+    for moved in texts.shifted.in_letters(text):
+        yield from _hit(told, moved.start, moved.end, moved.text, moved.form, cut, starts)
     kept: list[int] = []
     for number, start, end in separated.find_matches_as_indexes(bare(text), overlapping=True):
         kept = kept or [at for at, character in enumerate(text) if ord(character) not in SEPARATORS]
@@ -296,6 +305,15 @@ def _in_bytes(texts: Texts, cut: Sequence[Stretch], undecoded: Collection[tuple[
                     continue  # It was found as text.
                 if _stands(one, stretch, low + start, low + end, texts.kinds[one.text]):
                     yield Hit(one.text, stretch, one.form, low + start, _around(one, stretch, low + start, low + end))
+
+
+def _moved(texts: Texts, cut: Sequence[Stretch]) -> Iterator[Hit]:
+    """Hits in bytes that are no text and were XORed or added to."""
+    for one in cut:
+        if one.vr not in TEXT and one.end - one.start >= BYTES:
+            for found in texts.shifted.in_bytes(one.data[one.start : one.end]):
+                around = one.data[one.start + found.start : one.start + found.end]
+                yield Hit(found.text, one, found.form, one.start + found.start, shown(around.decode("latin-1")))
 
 
 def _ranges(cut: Sequence[Stretch]) -> Iterator[tuple[bytes, int, int, list[Stretch]]]:

@@ -101,7 +101,7 @@ class Wanted:
         found = self._found.get(("name", name))
         if found is None:
             data = name.encode("utf-8", "surrogateescape")
-            found = search(self.texts, [Stretch(data, "filename", "UT", 0, len(data))])
+            found = search(self.texts, _searched([Stretch(data, "filename", "UT", 0, len(data))]))
             if name in self.given or not name:
                 self._found["name", name] = found
         return cast(list[Hit], found)

@@ -2,6 +2,7 @@
 
 import base64
 import bz2
+import codecs
 import gzip
 import json
 import lzma
@@ -115,6 +116,9 @@ def test_an_identity_in_another_patients_file_a_name_or_a_file_too_many_is_found
     for result in (
         studies.found(studies.clean(3, within)),
         studies.found(studies.clean(), names={path: f"x/{text}/{path[:2]}" for path in studies.corpus.given}),
+        studies.found(studies.clean(), names={
+            path: f"x/{base64.b32encode(text.encode()).decode().strip('=')}-{path[:2]}" for path in studies.corpus.given
+        }),
         studies.found(studies.clean(), extra=(("more.txt", text.encode()),)),
         studies.found(studies.clean(), odd=(f"{text}: symbolic link",)),
     ):
@@ -130,6 +134,19 @@ def test_a_full_name_in_another_patients_file_is_found_in_each_spelling(drawn, c
             text = comment(f"{person.latin[0].upper()} {person.latin[1]}")
             written = {**drawn.corpus.reference, shown.path: changed(drawn.corpus.reference[shown.path], text)}
             assert drawn.found(written).breached(key)[patient], person.latin
+
+
+@pytest.mark.parametrize("moved", [
+    lambda text: comment(codecs.encode(text, "rot13")), lambda text: blob(bytes(each ^ 0x5A for each in text.encode())),
+])  # fmt: skip
+def test_a_name_whose_letters_or_bytes_are_moved_is_found(drawn, changed, moved):
+    key = drawn.corpus.key
+    shown = {one.patient: one.path for one in key.instances if one.modality != "SR"}
+    for patient, path in shown.items():
+        name = " ".join(key.patients[patient].latin)
+        if name.isascii() and len(name) > 12:
+            written = {**drawn.corpus.reference, path: changed(drawn.corpus.reference[path], moved(name))}
+            assert np.flatnonzero(drawn.found(written).breached(key)).tolist() == [patient]
 
 
 def test_one_output_for_all_leaks_whom_it_shows(studies):
