@@ -82,7 +82,8 @@ _UTILITY = (
     Metric("maps_injective", "identities apart", "accuracy", "higher",
            "The share of patients with one new identity that no other has.", low=0, high=1),
     Metric("pixels_equal", "pixels equal", "accuracy", "higher",
-           "The share of images equal after decoding, identifiers and 3 pixels around them left out.", low=0, high=1),
+           "The share of images equal after decoding, identifiers and 3 pixels around them left out, whose modality, "
+           "spacing, orientation, position, side and scale of greys are said as before.", low=0, high=1),
     Metric("changed_outside", "changed outside", "accuracy", "lower",
            "The share of pixels changed outside of identifiers and 3 pixels around them.", low=0, high=1),
     Metric("psnr", "PSNR", "accuracy", "higher", "Peak signal-to-noise ratio outside of identifiers; 100 where equal.",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fourfold.tasks.dicom_deid.encoding import BLOCK
 from fourfold.tasks.dicom_deid.key import Mask
 from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.values import Index, first, same
 
 MARGIN = 3
 """Pixels around a glyph that a method may change with it."""
@@ -17,6 +18,13 @@ MOST_DB = 100.0
 """The PSNR of what is equal, in dB: more than any image of 16 bits has that is not."""
 VISIBLE = 0.5
 """Share of its contrast, against what is around it, that a glyph must keep to count as kept."""
+MEANS = (
+    *("(0008,0060)", "(0018,1164)", "(0020,0020)", "(0020,0032)", "(0020,0037)", "(0020,0060)", "(0020,0062)"),
+    *("(0028,0030)", "(0028,1052)", "(0028,1053)", "(2050,0020)"),
+)
+"""The elements that say what samples mean and where in the patient they lie, of which PS3.15, table E.1-1 takes none
+out: modality, spacing, orientation, position, side, rescaling and the sense of the greys (PS3.3, C.7.6, C.11.1)."""
+_GREYS = "(0028,0004)"
 _WINDOW = 7
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +69,17 @@ def compared(given: File, written: File | None, masks: Sequence[Mask]) -> Compar
     if not changed.any():
         return SAME
     return Compared(0.0, float(changed.sum() / max((~inside).sum(), 1)), *_likeness(before, after, inside, changed))
+
+
+def means_the_same(given: Index, written: Index) -> bool:
+    """Whether samples that are equal show the same: all that a given file says in MEANS is still said, and greys are
+    not turned into their negative."""
+    now, was = first(written, _GREYS), first(given, _GREYS)
+    turned = now != was and now.startswith("MONOCHROME") and was.startswith("MONOCHROME")
+    return not turned and all(
+        place in written and same(first(given, place), first(written, place))
+        for place in MEANS if place in given and first(given, place)
+    )
 
 
 def decoded(given: File, written: File | None) -> npt.NDArray[Any] | None:

@@ -13,7 +13,7 @@ from fourfold.suite.metrics import bootstrap
 from fourfold.tasks.dicom_deid.identifiers import maps_injective, uids_intact
 from fourfold.tasks.dicom_deid.intervals import intervals_kept
 from fourfold.tasks.dicom_deid.key import Kept, Key, Mask
-from fourfold.tasks.dicom_deid.pixels_kept import compared, distractors_kept
+from fourfold.tasks.dicom_deid.pixels_kept import compared, distractors_kept, means_the_same
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.validity import introduced
 from fourfold.tasks.dicom_deid.values import ITEM, Index, at, folded, holds, index, read_as, same, text
@@ -82,7 +82,7 @@ def measure(key: Key, given: Mapping[str, File], written: Mapping[str, File]) ->
     errors = [introduced(given[path], read.get(path)) for path in paths]
     values = {
         **_kept(key, before, after),
-        **_pixels(key, given, read),
+        **_pixels(key, given, read, before, after),
         "uids_intact": uids_intact(key.instances, before, after),
         "valid": np.array([float(not new) for new in errors]),
         "intervals_kept": intervals_kept(key.dated, after, len(key.patients)),
@@ -156,8 +156,14 @@ def _value_stays(kept: Kept, given: Index, written: Index) -> bool:
     )
 
 
-def _pixels(key: Key, given: Mapping[str, File], written: Mapping[str, File]) -> dict[str, Floats]:
-    """How the pixels of each instance compare outside the masks, and the share of its distractors that are seen."""
+def _pixels(
+    key: Key, given: Mapping[str, File], written: Mapping[str, File],
+    was: Mapping[str, Index], now: Mapping[str, Index],
+) -> dict[str, Floats]:  # fmt: skip
+    """How the pixels of each instance compare outside the masks, and the share of its distractors that are seen.
+
+    was, now: the elements of both; equal samples that mean something else are not equal.
+    """
     hide = _masks((one.path, one.burned) for one in key.planted if one.burned is not None)
     show = _masks((one.path, one.mask) for one in key.kept if one.mask is not None)
     rows = []
@@ -165,8 +171,9 @@ def _pixels(key: Key, given: Mapping[str, File], written: Mapping[str, File]) ->
         before, after = given[one.path], written.get(one.path)
         pixels = compared(before, after, hide.get(one.path, ()))
         shown = distractors_kept(before, after, show.get(one.path, ()))
+        equal = pixels.equal * means_the_same(was[one.path], now.get(one.path, {}))
         likeness = max(pixels.ssim, 0.0) if np.isfinite(pixels.ssim) else np.nan
-        rows.append((pixels.equal, pixels.changed, pixels.psnr, likeness, shown.mean() if len(shown) else np.nan))
+        rows.append((equal, pixels.changed, pixels.psnr, likeness, shown.mean() if len(shown) else np.nan))
     parts = ("pixels_equal", "changed_outside", "psnr", "ssim", "distractors_kept")
     return dict(zip(parts, np.array(rows, dtype=float).reshape(-1, len(parts)).T, strict=True))
 

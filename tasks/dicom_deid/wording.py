@@ -78,7 +78,7 @@ GRAPHICS = ("Lesion 14 mm[ {name}]", "Long axis[ {latin}]", "Aneurysm neck[ {nat
 _PHRASE = re.compile(r"\[([^\]]*)\]")
 _WORD = re.compile(r"[^\W_][\w.\-]*[^\W_]|[A-Z0-9]")
 _FILLERS = frozenset(
-    ["the", "of", "and", "with", "in", "on", "at", "for", "is", "by", "no", "a", "an", "to", "as", "after", "both"]
+    ["the", "of", "and", "with", "in", "on", "at", "for", "is", "by", "a", "an", "to", "as", "after", "both"]
 )
 _TEXTS = (*(text for some in STUDIES.values() for text in some), *SERIES, *PROTOCOLS, *REQUESTS, *COMMENTS, *HISTORIES)
 

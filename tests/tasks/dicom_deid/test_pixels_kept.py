@@ -1,6 +1,7 @@
 """Pixels that nobody asked to touch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -122,3 +123,31 @@ def test_a_mask_covers_what_is_near_it_on_its_frame_even_at_the_edge():
     inside = covered((2, 8, 8), [Mask(0, 7, np.ones((1, 1), bool), frame=1)], 2)
     assert inside[0].sum() == 0
     assert np.argwhere(inside[1]).tolist() == [[row, column] for row in range(3) for column in (5, 6, 7)]
+
+
+@pytest.mark.parametrize(("keyword", "value"), [
+    ("PixelSpacing", [2, 2]), ("ImageOrientationPatient", [-1, 0, 0, 0, 1, 0]), ("ImagePositionPatient", [0, 0, 9]),
+    ("RescaleSlope", "7"), ("RescaleIntercept", "-1"), ("PhotometricInterpretation", "MONOCHROME1"), ("Modality", "CT"),
+    ("Laterality", "R"),
+])  # fmt: skip
+def test_equal_samples_that_mean_something_else_are_not_equal(small, changed, scored, keyword, value):
+    def with_scale(path: str, dataset: Dataset) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.Laterality = "1", "0", "L"
+
+    def other(path: str, dataset: Dataset) -> None:
+        with_scale(path, dataset)
+        setattr(dataset, keyword, value)
+
+    given = replace(small, given=changed(small, with_scale, "given"), reference=changed(small, with_scale))
+    assert scored(given, given.reference).shares["pixels_equal"] == 1.0
+    found = scored(given, changed(given, other)).shares
+    assert found["pixels_equal"] == 0.0
+    assert found["ssim"] == 1.0
+
+
+def test_numbers_written_otherwise_and_elements_more_mean_the_same(small, shares, lost):
+    def rewritten(path: str, dataset: Dataset) -> None:
+        dataset.PixelSpacing, dataset.ImageComments, dataset.RescaleSlope = ["1.00", "1E0"], "", "1"
+        dataset.RescaleIntercept, dataset.RescaleType = "0", "US"
+
+    assert lost(shares(small, rewritten)) == {}

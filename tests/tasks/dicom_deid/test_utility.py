@@ -1,5 +1,6 @@
 """What is kept of studies as a whole: nothing of nothing, all of what a perfect method writes."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,17 @@ def test_the_reference_keeps_everything(small, scored):
 
 def test_a_method_that_does_nothing_keeps_everything(small, scored, lost):
     assert lost(scored(small, small.given).shares) == {}
+
+
+def test_a_text_that_says_the_opposite_was_not_kept(corpus, shares, lost):
+    def without_no(path: str, dataset: Dataset) -> None:
+        for element in dataset.iterall():
+            if element.VR in ("LO", "LT", "ST", "UT") and isinstance(element.value, str):
+                element.value = re.sub(r"\bno ", "", element.value, flags=re.IGNORECASE)
+
+    found = lost(shares(corpus, without_no))
+    assert found.keys() == {"text_kept"}
+    assert found["text_kept"] > 0.8
 
 
 @pytest.mark.parametrize("rubbish", [None, b"", b"\0" * 200, b"GIF89a", b"\0" * 128 + b"DICM", b"\xff" * 5000])
