@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
+import numpy as np
+
 from fourfold.tasks.dicom_deid.containers import unpacked
 from fourfold.tasks.dicom_deid.stretches import Stretch
 from fourfold.tasks.dicom_deid.text_search import FEWEST, RECODED
@@ -16,6 +18,8 @@ LARGE, SHORT = 1 << 14, 1 << 8
 """Bytes of a stretch up to which it is looked at, and up to which what it says is remembered."""
 MOST = 1 << 20
 """Bytes of a file that are looked at."""
+_REAL = {"FL": "<f4", "FD": "<f8"}
+"""The VRs of real numbers in binary; whole ones are found in UTF-16 and UTF-32."""
 _LISTED = re.compile(rb"(?:0x)?[0-9A-Fa-f]{1,3}(?:[\s,;:./\\_-]{1,2}(?:0x)?[0-9A-Fa-f]{1,3}){7,}")
 _TOKEN = re.compile(rb"(?:0x)?([0-9A-Fa-f]+)")
 _LINES = re.compile(rb"[\r\n\\]+")
@@ -44,8 +48,10 @@ def recoded(cut: Sequence[Stretch]) -> list[Stretch]:
         if FEWEST <= size <= min(LARGE, left):
             left -= size
             undone = _undone if size <= SHORT else _undone.__wrapped__
-            for name, data in undone(one.data[one.start : one.end], one.vr == "UI", DEEPEST):
-                found.append(Stretch(data, f"{one.place} {name}", RECODED, 0, len(data)))
+            data = one.data[one.start : one.end]
+            data = _whole(data, _REAL[one.vr]) if one.vr in _REAL else data
+            for name, said in undone(data, one.vr == "UI", DEEPEST):
+                found.append(Stretch(said, f"{one.place} {name}", RECODED, 0, len(said)))
     return [*found, *unpacked(found)] if found else found
 
 
@@ -81,6 +87,13 @@ def _numbers(data: bytes) -> Iterator[tuple[str, bytes]]:
                 yield "codes", bytes(int(row[0][at : at + width]) for at in range(0, len(row[0]), width))
         for row in _ALPHABET.finditer(run[0]):
             yield "letters", _letters(int(row[0][at : at + 2]) for at in range(0, len(row[0]), 2))
+
+
+def _whole(data: bytes, kind: str) -> bytes:
+    """Binary numbers as a list of codes, if all of them may be some; else as they are."""
+    numbers = np.frombuffer(data[: len(data) // int(kind[2]) * int(kind[2])], kind)
+    codes = len(numbers) and np.all((numbers >= 0) & (numbers < 256) & (numbers == np.floor(numbers)))
+    return b" ".join(b"%d" % each for each in numbers.astype(int).tolist()) if codes else data
 
 
 def _letters(numbers: Iterable[int]) -> bytes:

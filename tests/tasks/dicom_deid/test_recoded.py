@@ -65,6 +65,14 @@ def test_letters_in_the_digits_of_a_uid_are_read(written, vr):
     assert any(b"hopelongfield" in each.lower() for each in said(f"2.25.1{written}".encode(), vr))
 
 
+@pytest.mark.parametrize(("vr", "kind"), [("FL", "<f4"), ("FD", "<f8")])
+def test_codes_in_real_numbers_are_read(vr, kind):
+    codes = np.frombuffer(b"Hope Longfield", np.uint8).astype(kind)
+    assert any(b"Hope Longfield" in each for each in said(codes.tobytes(), vr))
+    assert not said((codes + 0.5).astype(kind).tobytes(), vr)
+    assert not said(b"\xff" * 64, vr)
+
+
 def test_letters_by_their_place_in_the_alphabet_are_read():
     assert any(b"hopelong" in each for each in said(b"8-15-16-5-12-15-14-7"))
 
@@ -77,7 +85,7 @@ def test_a_few_letters_that_some_code_makes_say_nothing():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from(["LT", "OB", "UI"]))
+@given(st.binary(max_size=400), st.sampled_from(["LT", "OB", "UI", "FD"]))
 def test_no_bytes_end_it(data, vr):
     assert isinstance(read(data, vr), list)
 
