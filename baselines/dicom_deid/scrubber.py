@@ -47,6 +47,11 @@ _PLACE = re.compile(
     r"(?:\b(?:St\.?|[A-Z][\w'’\-]+)\s+(?:(?:of|for|the|de|la|and|&)\s+)*)+"
     r"(?:Hospital|Clinic|Infirmary|Medical Cent(?:er|re)|Health Cent(?:er|re)|Institute|University)\b"
     r"|\b(?:Hospital|Clinic|University|Klinikum|Klinik)\s+(?:(?:of|de|la|del)\s+)*(?:[A-Z][\w'’\-]+\s*)+")
+_STREET = re.compile(
+    r"(?<![\w.])\d{1,5}[A-Za-z]?\s+(?:[A-Z][\w'’\-]+\s+){1,3}(?:St|Street|Rd|Road|Ave|Avenue|Blvd|Boulevard|Ln|Lane)\b\.?"
+    r"|\b(?:[Cc]alle|[Rr]ue|Via|[Rr]ua|[Aa]venida|[Uu]l\.|[Уу]л\.|Οδός|Đường)\s+(?:(?![a-zà-ÿ])[^\W\d_][\w'’\-]*\s+){1,3}\d{1,5}\b"
+    r"|\b\w+(?:straße|strasse|str\.|gasse|allee|platz|weg)\s+\d{1,5}\b")
+"""A house in its street, be the street's name a word of the clinic's or not."""
 _BEFORE_START = re.compile(r"(?:^|[.:;!?\n\[])\s*$")
 _BETWEEN = re.compile(r"[\s,.^_\-]*")
 _EPONYMS = ("plaster of paris",)
@@ -124,7 +129,7 @@ class Scrubber:
         for pattern in _DATES:
             for found in pattern.finditer(text):
                 yield *found.span(), self._moved(found)
-        for pattern in (*_SHAPES, _PLACE):
+        for pattern in (*_SHAPES, _PLACE, _STREET):
             for found in pattern.finditer(text):
                 yield *found.span(), ""
         for found in _AGE.finditer(text):

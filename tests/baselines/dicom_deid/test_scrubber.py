@@ -53,7 +53,7 @@ def test_a_name_goes_in_every_form(name, place, form, pair, case):
 @pytest.mark.parametrize("text", [
     "T2 sagittal fat sat 3 mm", "Axial soft tissue kernel", "6 mm nodule in the right upper lobe",
     "3D T1 MPRAGE sag p2 iso 0.9", "No pneumothorax. Mild pleural effusion.", "matrix 512x512, b 1000",
-    "CT CHEST W/O CONTRAST",
+    "CT CHEST W/O CONTRAST", "100 ml via antecubital vein 20 G", "2 mm St segment", "1 Head CT", "Chestnut sized node",
 ])
 def test_clinical_words_stay(text, strict):
     assert scrubber("Nakamura^Yuki").clean(text, strict=strict) == text
@@ -66,6 +66,13 @@ def test_clinical_words_stay(text, strict):
 def test_what_no_header_tells_goes_by_its_shape(text):
     kept = scrubber("Nakamura^Yuki").clean(text).split()
     assert set(kept) <= {"chest", "Seen", "by", "reached", "at", "mail", "ssn", "see", "account"}
+
+
+@pytest.mark.parametrize("street", [
+    "1287 Chestnut St", "12 Long Hill Road", "Calle Jardines 12", "ul. Długa 7", "ул. Лесная 12", "Lindenweg 34",
+])
+def test_an_address_goes_though_its_words_are_the_clinics(street):
+    assert scrubber("Nakamura^Yuki").clean(f"Lives at {street}, no fever.") == "Lives at, no fever."
 
 
 def test_a_surname_that_is_a_word_goes_where_it_is_a_name():
