@@ -232,9 +232,12 @@ class Curator:
         return released
 
     def spent(self) -> list[Mechanism]:
-        """The ledger so far: what was released, not what was planned."""
-        taken = [self._mechanism(plan, plan.taken) for plan in self._plans if plan.taken and plan.noise_multiplier]
-        return [*(each for each in self._full if each.noise_multiplier), *taken]
+        """The ledger so far: what was released, not what was planned.
+
+        Empty where anything was released without noise: no epsilon holds of it, whatever else there was.
+        """
+        entered = [*self._full, *(self._mechanism(plan, plan.taken) for plan in self._plans if plan.taken)]
+        return entered if all(each.noise_multiplier for each in entered) else []
 
     def account(self) -> dict[str, Any]:
         """For the suite, once the fit is over: the evidence, and the ledger, as fields that may cross.

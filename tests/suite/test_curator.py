@@ -106,6 +106,17 @@ def test_the_ledger_has_what_was_released_and_keeps_the_budget():
     assert 2.9 < whole.epsilon <= 3.0
 
 
+@pytest.mark.parametrize("first", ["total", "steps"])
+def test_what_is_released_without_noise_leaves_no_ledger_of_the_rest(first):
+    """Sixty steps without noise and a total with much of it were entered as the total, at an epsilon of 0.0003."""
+    held = curator()
+    noise = {"total": 0.0, "steps": 5000.0} if first == "total" else {"total": 5000.0, "steps": 0.0}
+    held.noisy_total(lambda _, features, label: features, clip=1.0, noise_multiplier=noise["total"])
+    held.open(sample_rate=0.5, noise_multiplier=noise["steps"], clip=1.0, steps=2, loss=loss, parameters=weights())
+    held.noisy_sum(weights())
+    assert held.spent() == []
+
+
 def test_a_plan_beyond_the_budget_is_refused_and_leaves_nothing():
     held = curator(Budget(epsilon=1.0))
     with pytest.raises(CuratorError, match=r"needs epsilon .* where 1 is the budget: more noise"):
