@@ -28,7 +28,6 @@ Function = Callable[..., Any]
 """Of one record: ``function(parameters, *record)``, parameters a dict of tensors; a loss is a scalar."""
 
 
-
 class CuratorError(RuntimeError):
     """The curator was asked for what it cannot give: out of order, or beyond the budget."""
 
@@ -171,7 +170,8 @@ class Curator:
         if self.evidence.known:
             total = {name: torch.zeros(shape, device=self._device) for name, shape in plan.loss.parameters.items()}
         else:
-            held = {name: parameters[name].detach().to(self._device) for name in plan.loss.parameters}
+            # What is summed has the type of its parameter, and half precision rounds a sum by far more than a clip.
+            held = {name: parameters[name].detach().to(self._device, torch.float32) for name in plan.loss.parameters}
             total, _ = clipped_sum(plan.loss, held, batch, plan.clip)
         released: dict[str, Tensor] = self._release(total, parameters, plan)
         return released
@@ -209,7 +209,7 @@ class Curator:
         """``noisy_total`` of a graph."""
         import torch
 
-        from fourfold.suite.clipping import lengths
+        from fourfold.suite.clipping import LONGEST, lengths
 
         if self._unit is not None:
             raise CuratorError("noisy_total clips records, not users: use draw() and release() for users")
@@ -225,7 +225,8 @@ class Curator:
             part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))(held, *self._rows(rows))
             # A sum in half precision is rounded by far more than a clip, and one record tips it.
             flat = torch.nan_to_num(part.reshape(len(rows), -1).float(), 0.0, 0.0, 0.0)
-            scale = (clip / lengths(flat)).clamp_max(1.0)
+            norms = lengths(flat)
+            scale = (clip / norms).clamp_max(1.0).masked_fill(norms > LONGEST, 0.0)
             total += (scale @ flat).reshape(total.shape)
         self._full.append(self._mechanism(plan, 1))
         released: Tensor = self._release(total, [], plan)
@@ -328,9 +329,8 @@ class Curator:
             longer = noisy(longer, self.noise(len(longer)), spread)
         released, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
         plan.taken += 1
-        given = self.evidence.released(
-            flat, released, canaries, _parts(parameters), self._batch, self._dropped, plan.clip, spread
-        )
+        given = self.evidence.released(flat, released, canaries, _parts(parameters), self._batch, self._dropped,
+                                       plan.clip, spread)
         self._batch, self._dropped = None, False
         return _like(given, total)
 

@@ -253,6 +253,25 @@ def test_one_record_moves_a_total_in_any_precision_by_its_own_part_alone(dtype):
     assert total(60_033) - total(60_032) == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+def test_one_record_moves_a_sum_at_parameters_of_any_precision_by_its_own_part_alone(dtype):
+    def total(n: int) -> float:
+        held = Curator([np.ones((n, 1), np.float32)], FREE, Secret(1, np.zeros(0, bool)))
+        held.open(sample_rate=1.0, noise_multiplier=0.0, clip=1.0, steps=1, parameters={"w": torch.zeros(1)},
+                  loss=lambda parameters, x: (parameters["w"] * x).sum())
+        return float(held.noisy_sum({"w": torch.zeros(1, dtype=dtype)})["w"])
+
+    assert total(60_033) - total(60_032) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e29, 1e35, 2.85e38, 3.3e38])
+def test_a_record_of_any_size_counts_in_a_total_for_a_clip_at_most(size):
+    """A scale of 3.5e-45 is rounded up by a fifth: single precision has no number nearer."""
+    held = Curator([np.full((1, 1), size, np.float32)], FREE, Secret(1, np.zeros(0, bool)))
+    total = held.noisy_total(lambda _, x: x, clip=1e-6, noise_multiplier=0.0)
+    assert float(total) <= 1e-6 * (1 + 1e-5)
+
+
 @pytest.mark.parametrize("clip", [1e-30, 1e38])
 def test_a_total_is_refused_a_clip_at_which_single_precision_fails(clip):
     """Squares of what is as short underflow, and nothing is clipped; sums of what is as long overflow, noise or not."""
