@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fourfold.suite.evidence import Evidence, Secret
+from fourfold.suite.evidence import EVERYONE, Evidence, Secret
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.noise import Noise, noisy
 
@@ -221,7 +221,7 @@ class Curator:
         batch = self._without_witness(np.arange(len(self._record[0])))
         held = {name: value.detach().to(self._device) for name, value in parameters.items()}
         total = torch.zeros(graph.output, device=self._device)
-        for rows in np.array_split(batch, 1 + len(batch) // graph.at_once):
+        for rows in np.array_split(batch, 1 + len(batch) // graph.at_once)[: len(batch)]:
             part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))(held, *self._rows(rows))
             # A sum in half precision is rounded by far more than a clip, and one record tips it.
             flat = torch.nan_to_num(part.reshape(len(rows), -1).float(), 0.0, 0.0, 0.0)
@@ -301,11 +301,11 @@ class Curator:
         return self._noise(size)
 
     def _without_witness(self, rows: "npt.NDArray[np.int64]") -> "npt.NDArray[np.int64]":
-        """Take the batch; in a rehearsal without the witness, or the user whose record it is."""
+        """Take the batch; in a rehearsal without the witness, or the user whose record it is, or without anyone."""
         if self._secret.rehearsal is not None:
             witness = self._secret.rehearsal.witness
             gone = rows == witness if self._unit is None else self._unit[rows] == self._unit[witness]
-            self._dropped, rows = bool(gone.any()), rows[~gone]
+            self._dropped, rows = bool(gone.any()), rows[~gone & (witness != EVERYONE)]
         self._batch = rows
         return rows
 

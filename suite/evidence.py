@@ -3,8 +3,9 @@
 In a *rehearsal* the method fits once more with the same seeds, but one record, the *witness*, is replaced by garbage
 and left out of every batch, and each release of the scored run is given out again in place of the new one. A fit whose
 records act through clipped sums alone cannot tell the difference: its sums move by the witness's gradient where it was
-drawn and not at all elsewhere, and its parameters and answers not at all. Runs beside the method; needs numpy alone,
-and takes tensors as they come.
+drawn and not at all elsewhere, and its parameters and answers not at all. In a second rehearsal all records are garbage
+and all batches empty, and still the answers are the same. Runs beside the method; needs numpy alone, and takes tensors
+as they come.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ COMPARED = 4
 """The first releases, whose sums before the noise are kept and compared."""
 EMPTY = 2
 """The releases after them that a rehearsal makes over empty batches: they are noise alone."""
+EVERYONE = -1
+"""In place of a witness: all records."""
 NUMBERS = 1 << 26
 """The most numbers of releases that are kept. Where all fit, a fit can be rehearsed to its end."""
 RELEASES = 1 << 20
@@ -31,7 +34,7 @@ class Rehearsed(BaseException):
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What to try again. witness: the record's row. releases, lengths: those of the scored run, end to end.
+    """What to try again. witness: the record's row, or EVERYONE. releases, lengths: of the scored run, end to end.
 
     whole: they are all there were, and the fit is rehearsed to its end.
     """
@@ -77,6 +80,7 @@ class Evidence:
         self._sums: list[npt.NDArray[np.float32]] = []
         self._releases: list[npt.NDArray[np.float32]] = []
         self._facts: list[tuple[float, float, int, int]] = []
+        self._spans: list[tuple[float, int]] = []
         self._chain: list[bytes] = []
         self._rows: list[npt.NDArray[np.int64]] = []
         self._kept, self._given, self._whole = 0, 0, True
@@ -89,7 +93,9 @@ class Evidence:
     @property
     def known(self) -> bool:
         """Whether the sum to be taken now can be left out, as nothing will be learnt from it."""
-        return self._rehearsal is not None and self._given >= COMPARED + EMPTY
+        if self._rehearsal is None:
+            return False
+        return self._rehearsal.witness == EVERYONE or self._given >= COMPARED + EMPTY
 
     def drew(self, drawn: npt.NDArray[np.int64], rate: float) -> None:
         """A batch of units was drawn, each by a coin of ``rate``."""
@@ -107,6 +113,7 @@ class Evidence:
         witness would have been among them. Raises Rehearsed.
         """
         self._scores += canaries.double().cpu().numpy()
+        self._spans.append((float(total.double().norm()) / clip, len(rows)))
         place, self._given = self._given, self._given + 1
         if place < COMPARED:
             self._rows.append(rows)
@@ -153,6 +160,7 @@ class Evidence:
             "sums": np.concatenate(self._sums or empty),
             "releases": np.concatenate(self._releases or empty),
             "facts": np.array(self._facts).reshape(-1, 4),
+            "spans": np.array(self._spans).reshape(-1, 2),
             "chain": np.frombuffer(b"".join(self._chain), "<u8").reshape(-1, 4),
             "summed": _first_seen(np.concatenate(self._rows or [np.empty(0, np.int64)])),
             "given": np.array([self._given]),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtr, chdtrc, kolmogorov, ndtr
 
-from fourfold.suite.evidence import COMPARED, RELEASES, Rehearsal
+from fourfold.suite.evidence import COMPARED, EVERYONE, RELEASES, Rehearsal
 from fourfold.suite.method import Mechanism
 from fourfold.suite.metrics import accountant
 
@@ -30,8 +30,8 @@ LEDGER = 1 << 20
 ANSWERS = 256
 """The first queries, which a rehearsal to the end answers again, beside that about the witness."""
 
-Answered = Sequence[tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64] | None]]
-"""Of each ask what a run and its rehearsal answered; None where it wants no answer, or got none."""
+Answered = Sequence[Sequence[npt.NDArray[np.float64] | None]]
+"""Of each run, what it answered to each ask; None where that wants no answer, or got none."""
 
 _NONE = np.empty(0, np.int64)
 
@@ -49,8 +49,9 @@ class Notes:
     """A curator's evidence, read.
 
     sums, releases: of each of the first releases, before and after the noise. clips, spreads, sizes, dropped: theirs;
-    the noise's standard deviation, the records summed, whether the witness was left out. chain: (r, 4), a hash of all
-    parameters so far at each. counts: how often each unit was drawn; drawn, rates: each batch's size and rate. scores:
+    the noise's standard deviation, the records summed, whether the witness was left out. spans: (given, 2), of every
+    release, how long its sum was, in clips, and of how many records. chain: (r, 4), a hash of all parameters so far at
+    each. counts: how often each unit was drawn; drawn, rates: each batch's size and rate. scores:
     (m,) the white-box canaries'. summed: the rows in any of the sums to be compared, the earliest first. given:
     releases in all; whole: ``kept`` has all of them.
     """
@@ -61,6 +62,7 @@ class Notes:
     spreads: npt.NDArray[np.float64]
     sizes: npt.NDArray[np.int64]
     dropped: npt.NDArray[np.bool_]
+    spans: npt.NDArray[np.float64]
     chain: npt.NDArray[np.uint64]
     counts: npt.NDArray[np.int64]
     drawn: npt.NDArray[np.int64]
@@ -83,7 +85,8 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
         sums = np.split(fields["sums"].astype(np.float32), ends[: len(facts)][:-1])
         notes = Notes(
             sums=sums[: len(facts)], kept=kept[: len(lengths)], clips=facts[:, 0], spreads=facts[:, 1],
-            sizes=facts[:, 2].astype(np.int64), dropped=facts[:, 3] > 0, chain=fields["chain"],
+            sizes=facts[:, 2].astype(np.int64), dropped=facts[:, 3] > 0,
+            spans=fields["spans"].astype(np.float64).reshape(-1, 2), chain=fields["chain"],
             counts=fields["counts"].astype(np.int64), drawn=fields["sizes"].astype(np.int64),
             rates=fields["rates"].astype(np.float64), scores=fields["scores"].astype(np.float64),
             summed=fields["summed"].astype(np.int64), given=int(fields["given"][0]), whole=bool(fields["whole"][0]),
@@ -96,7 +99,8 @@ def read(fields: Mapping[str, Any], canaries: int) -> Notes:
             and notes.counts.ndim == 1
             and (notes.summed >= 0).all()
             and len(notes.drawn) == len(notes.rates)
-            and all(np.isfinite(each).all() for each in (*notes.sums, *notes.kept, notes.scores, facts))
+            and len(notes.spans) == notes.given
+            and all(np.isfinite(each).all() for each in (*notes.sums, *notes.kept, notes.scores, notes.spans, facts))
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the curator's notes are none: {error!r:.200}") from error
@@ -127,40 +131,50 @@ def rehearsal(notes: Notes, members: npt.NDArray[np.int64] = _NONE) -> Rehearsal
     return Rehearsal(witness, np.concatenate(notes.kept), lengths, notes.whole)
 
 
+def blank(notes: Notes) -> Rehearsal | None:
+    """What to try after that: all records are garbage, and in no batch. None where not all releases were kept.
+
+    One record less is nothing to a fit that learns from all of them and rounds; this one has nothing to learn from.
+    """
+    again = rehearsal(notes) if notes.whole else None
+    return again and dataclasses.replace(again, witness=EVERYONE)
+
+
 def garbled(train: Any, witness: int) -> Any:
     """The training records with one of them made into something else entirely, of the same shape, type and range.
 
-    Raises ValueError where there is no such record: it is the notes that name it.
+    witness: its row; EVERYONE: all are made into what the first would be. Raises ValueError where there is no such
+    record: it is the notes that name it.
     """
     changed = {}
     for name in train.private:
         column = np.array(getattr(train, name))
         if witness >= len(column):
             raise ValueError(f"the curator's notes name record {witness:,} of {len(column):,}")
-        row = column[witness]
+        row, places = (column[0], slice(None)) if witness == EVERYONE else (column[witness], witness)
         if column.ndim == 1:  # A label: one that another record has.
             others = column[column != row]
-            column[witness] = others[0] if len(others) else row
+            column[places] = others[0] if len(others) else row
         elif column.dtype == np.uint8:
-            column[witness] = 255 - np.flip(row)
+            column[places] = 255 - np.flip(row)
         else:
-            column[witness] = -4 * np.flip(row) - 1
+            column[places] = -4 * np.flip(row) - 1
         changed[name] = column
     return dataclasses.replace(train, **changed)
 
 
-def verdicts(notes: Notes, again: Notes, answers: Answered | None) -> dict[str, Verdict]:
+def verdicts(notes: Notes, rehearsed: Sequence[Notes], answers: Answered | None) -> dict[str, Verdict]:
     """The verdict of each of ``CHECKS`` on a fit.
 
-    notes, again: of the scored run, and of its rehearsal. answers: what both answered to the same queries, where the
-    rehearsal went to the end.
+    notes, rehearsed: of the scored run, and of its rehearsals, that of ``rehearsal`` first. answers: what the runs
+    answered to the same queries, where they went to the end.
     """
     return {
         "ledger": ledger(notes),
-        "sensitivity": sensitivity(notes, again),
-        "noise": noise(notes, again),
+        "sensitivity": sensitivity(notes, rehearsed),
+        "noise": noise(notes, rehearsed[0]),
         "sampler": sampler(notes),
-        "chain": chain(notes, again, answers),
+        "chain": chain(notes, rehearsed, answers),
     }
 
 
@@ -176,8 +190,17 @@ def ledger(notes: Notes) -> Verdict:
     return Verdict(True, f"{entered:,} releases, each entered")
 
 
-def sensitivity(notes: Notes, again: Notes) -> Verdict:
-    """One record less moves a clipped sum by at most C where it was drawn, and not at all elsewhere; none leaves 0."""
+def sensitivity(notes: Notes, rehearsed: Sequence[Notes]) -> Verdict:
+    """One record less moves a clipped sum by at most C where it was drawn, and not at all elsewhere; none leaves 0.
+
+    And no sum is longer than its records together can make it.
+    """
+    for run in (notes, *rehearsed):
+        lengths, sizes = run.spans.T
+        beyond = lengths - (1 + 1e-4) * sizes - ROUNDING * np.sqrt(np.maximum(sizes, 1))
+        for at in np.flatnonzero(beyond > 0)[:1]:
+            return Verdict(False, f"a sum over {sizes[at]:,.0f} records is {lengths[at]:.4g} C long (release {at + 1})")
+    again = rehearsed[0]
     pairs = list(zip(notes.sums, again.sums, notes.clips, again.sizes, again.dropped, strict=False))[:COMPARED]
     worst = 0.0
     if not any(dropped for *_, dropped in pairs):
@@ -191,10 +214,6 @@ def sensitivity(notes: Notes, again: Notes) -> Verdict:
             where = "in a batch it was drawn for" if dropped else "in a batch that it was not drawn for"
             return Verdict(False, f"one record less moved a sum by {moved:.4g} C {where} (release {place + 1})")
         worst = max(worst, moved if dropped else 0.0)
-    for place in range(COMPARED, len(again.sums)):
-        length = float(np.linalg.norm(again.sums[place])) / again.clips[place]
-        if not again.sizes[place] and length > ROUNDING:
-            return Verdict(False, f"a sum over an empty batch is {length:.4g} C long: it is not of the batch drawn")
     return Verdict(True, f"one record less moved {len(pairs)} sums by at most {worst:.4g} C")
 
 
@@ -273,18 +292,20 @@ def _dispersion(counts: npt.NDArray[np.int64], rates: npt.NDArray[np.float64], n
     return float(2 * ndtr(-abs(square - n * second) / np.sqrt(n * max(fourth - second**2, 1e-30))))
 
 
-def chain(notes: Notes, again: Notes, answers: Answered | None) -> Verdict:
-    """Given the same releases, the fit went through the same parameters to the same answers, one record aside."""
-    links = min(len(notes.chain), len(again.chain))
-    same = (notes.chain[:links] == again.chain[:links]).all(axis=1)
+def chain(notes: Notes, rehearsed: Sequence[Notes], answers: Answered | None) -> Verdict:
+    """Given the same releases, the fit went through the same parameters to the same answers, whatever the records."""
+    links = min(len(run.chain) for run in (notes, *rehearsed))
+    same = np.all([(notes.chain[:links] == again.chain[:links]).all(axis=1) for again in rehearsed], axis=0)
     if not same.all():
         at = int(np.argmin(same)) + 1
         return Verdict(False, f"parameters changed otherwise than by releases, before release {at}")
     if not notes.whole:
         return Verdict(True, f"parameters at {links} releases follow from the releases before")
-    if again.given != notes.given or answers is None:
-        return Verdict(False, f"{notes.given:,} releases were made, {again.given:,} where one record was left out")
-    moved = max((_moved(*pair) for pair in answers), default=0.0)
+    given = {again.given for again in rehearsed}
+    if given != {notes.given} or answers is None:
+        return Verdict(False, f"{notes.given:,} releases were made, {min(given):,} where records were left out")
+    first, *others = answers
+    moved = max((_moved(*pair) for other in others for pair in zip(first, other, strict=True)), default=0.0)
     if moved > 1e-6:
         return Verdict(False, f"answers moved by {moved:.2g} though all releases were the same")
     return Verdict(True, f"parameters and answers follow from the {notes.given:,} releases alone")

@@ -212,8 +212,8 @@ class Backed:
     """What the suite found of a run's mechanisms.
 
     ledger: what the method wrote down by itself. notes: its curator's, or None. coins: the white-box canaries'.
-    verdicts: of the mechanism checks, where the curator ran beside the method; untried: why they could not be
-    made there. verified: it ran in a process of the suite's.
+    verdicts: of the mechanism checks, where the curator ran beside the method; untried: why they, or some of them,
+    could not be made there. verified: it ran in a process of the suite's.
     """
 
     ledger: Sequence[Mechanism]
@@ -230,8 +230,9 @@ class Backed:
 
     @property
     def checked(self) -> bool:
-        """All that was spent went through a curator, and every check passed."""
-        return bool(self.verdicts) and not self.ledger and all(each.passed for each in self.verdicts.values())
+        """All that was spent went through a curator, and every check was made and passed."""
+        passed = bool(self.verdicts) and all(each.passed for each in self.verdicts.values())
+        return passed and not self.ledger and not self.untried
 
 
 def privacy_scores(cell: Cell, private: bool, backed: Backed, scored: Scored) -> list[Score]:

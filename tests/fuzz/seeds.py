@@ -112,6 +112,7 @@ def _notes() -> dict[str, Any]:
     return {
         "counts": np.ones(10, np.int64), "sizes": np.array([3, 4, 3]), "rates": np.full(3, 0.3), "scores": np.zeros(4),
         "lengths": np.array([2, 2, 2]), "sums": sums.ravel(), "facts": np.array([[1.0, 2.0, 3, 1]] * 3),
+        "spans": np.array([[0.5, 3.0]] * 3),
         "releases": (sums + rng.normal(0, 2, (3, 2))).astype(np.float32).ravel(),
         "chain": np.arange(12, dtype=np.uint64).reshape(3, 4), "summed": np.array([4, 2]), "given": np.array([3]),
         "whole": np.array([1]), "ledger": json.dumps([["gaussian", 2.0, 0.3, 3, "poisson", "record"]]),

@@ -155,7 +155,7 @@ def evidence(data: bytes) -> None:
     if found is not None:
         again = mechanism_checks.rehearsal(found)
         assert again is None or again.witness >= 0
-        made = told(lambda: mechanism_checks.verdicts(found, found, []), ValueError)
+        made = told(lambda: mechanism_checks.verdicts(found, [found, found], [[], [], []]), ValueError)
         assert made is None or set(made) == set(mechanism_checks.CHECKS)
 
 

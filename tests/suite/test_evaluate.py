@@ -8,6 +8,7 @@ import pytest
 from fourfold.suite import registry
 from fourfold.suite.cell import Cell
 from fourfold.suite.evaluate import Evaluator, Job, Result
+from fourfold.suite.evidence import NUMBERS
 from fourfold.suite.method import Budget
 from fourfold.suite.pack import read
 
@@ -46,6 +47,29 @@ class Private(Method):
 '''
 
 
+LONG = '''
+import numpy as np
+import torch
+from fourfold.suite import Method
+
+class Long(Method):
+    """Sums of many numbers for show, and answers that no noise was added to."""
+    task = "fair-credit"
+    private = True
+
+    def fit(self, train, budget):
+        curator = self.curator(train)
+        curator.open(sample_rate=0.001, noise_multiplier=curator.noise_multiplier(0.001, 9), clip=1.0, steps=9)
+        for _ in range(9):
+            curator.draw()
+            curator.release(torch.zeros(NUMBERS))
+        self.rate = train.label.mean()
+
+    def predict(self, query):
+        return np.full(len(query.features), self.rate)
+'''
+
+
 @pytest.fixture(scope="module")
 def score(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
     """Score ``METHOD`` at epsilon 3 on the small simulated applicants, with a line more at the end of its ``fit``."""
@@ -54,9 +78,9 @@ def score(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Re
     data = task.load("simulated", folder)
     with Evaluator(b"0123456789abcdef", folder) as evaluator:
 
-        def score(extra: str = "pass", epsilon: float = 3.0) -> Result:
+        def score(extra: str = "pass", epsilon: float = 3.0, method: str = METHOD) -> Result:
             file = folder / "method.py"
-            file.write_text(METHOD.replace("EXTRA", extra))
+            file.write_text(method.replace("EXTRA", extra))
             pack = read(file)
             budget = Budget(epsilon=epsilon, seed=1)
             cell = Cell(task.name, task.version, "simulated", "0", "draw", pack.name, pack.digest, (), budget, 0)
@@ -93,6 +117,21 @@ def test_one_that_cannot_be_rehearsed_is_neither_accounted_nor_refuted(score):
     result = score("assert not (train.features < np.array(train.bounds)[:, 0] - 1e-6).any(), 'tried twice'")
     assert (value(result, "rung"), value(result, "refuted")) == (1, 0)
     assert "tried twice" in result.provenance["checks"]["rehearsal"]["said"]
+
+
+def test_one_that_averages_all_applicants_and_rounds_is_refuted(score):
+    """One applicant less is not seen in it."""
+    result = score("self.w['w'] = self.w['w'] + round(float(train.label.mean()), 2)")
+    assert (value(result, "rung"), value(result, "refuted")) == (1, 1)
+    assert not result.provenance["checks"]["chain"]["passed"]
+
+
+def test_one_whose_releases_are_too_many_to_be_kept_is_not_accounted(score):
+    result = score(method=LONG.replace("NUMBERS", f"{NUMBERS // 8}"))
+    assert (value(result, "rung"), value(result, "refuted")) == (1, 0)
+    assert "more numbers than are kept" in result.provenance["checks"]["rehearsal"]["said"]
+    result = score(method=LONG.replace("NUMBERS", "8"))  # The same, rehearsed.
+    assert (value(result, "rung"), value(result, "refuted")) == (1, 1)
 
 
 def test_an_entry_of_its_own_leaves_it_at_the_claim(score):

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from fourfold.suite import evidence, mechanism_checks
-from fourfold.suite.evidence import COMPARED, EMPTY, Rehearsed, Secret
-from fourfold.suite.mechanism_checks import CHECKS, garbled, read, rehearsal, verdicts
+from fourfold.suite.evidence import COMPARED, EMPTY, EVERYONE, Rehearsed, Secret
+from fourfold.suite.mechanism_checks import CHECKS, blank, garbled, read, rehearsal, verdicts
 from fourfold.suite.method import Budget, Mechanism
 
 torch = pytest.importorskip("torch")
@@ -144,6 +144,36 @@ def stepped_around_later(train: Train, held: Curator) -> Any:
     return w
 
 
+def rounded(train: Train, held: Curator) -> Any:
+    """Its answers have a part that no release had, and in which one record has no say."""
+    return graphs(train, held) + torch.tensor(np.sign(train.features.T @ (train.labels - 0.5)))
+
+
+def anything_at_last(train: Train, held: Curator) -> Any:
+    """Its last sum is no sum, but what was learnt from all records, as large as is needed to be read under noise."""
+    w, known = opened(held)["w"], torch.tensor(np.sign(train.features.T @ (train.labels - 0.5)))
+    for step in range(STEPS):
+        total = clipped(train, w, held.draw())
+        w = held.release(1e3 * known if step == STEPS - 1 else total, [w])
+    return w
+
+
+def late(long: float, some: bool = False) -> Callable[..., Any]:
+    """Later sums are of all records, and ``long`` of their batch's clips; ``some``: that of an empty one is 0."""
+
+    def fit(train: Train, held: Curator) -> Any:
+        w, known = opened(held)["w"], torch.tensor(train.features.T @ (train.labels - 0.5))
+        for step in range(STEPS):
+            rows = held.draw()
+            total = clipped(train, w, rows)
+            if step >= COMPARED + EMPTY and (len(rows) or not some):
+                total = known / known.norm() * long * CLIP * max(1, len(rows))
+            w = w - 0.1 * held.release(total, [w])
+        return w
+
+    return fit
+
+
 def unrecorded(train: Train, held: Curator) -> Any:
     held.spent = list
     return graphs(train, held)
@@ -192,12 +222,16 @@ CAUGHT = {
     "remembering": (remembering, "chain"),
     "remembering by hand": (remembering_by_hand, "chain"),
     "stepped around later": (stepped_around_later, "chain"),
+    "remembering, rounded": (rounded, "chain"),
+    "anything at last": (anything_at_last, "sensitivity"),
+    "later sums of all, as long as a batch's": (late(0.9), "sensitivity"),
+    "later sums longer than a batch's": (late(3.0, some=True), "sensitivity"),
     "unrecorded": (unrecorded, "ledger"),
 }
 
 
-def runs(fit: Callable[..., Any], seed: int = 1) -> tuple[Any, Any, Any, Any]:
-    """Fit, read what the curator noted, and rehearse, as the suite does: notes and answers of both runs."""
+def runs(fit: Callable[..., Any], seed: int = 1) -> tuple[Any, list[Any], list[Any]]:
+    """Fit, read what the curator noted, and rehearse, as the suite does: notes, of the rehearsals too; all answers."""
 
     def run(train: Train, secret: Secret) -> tuple[Any, Any]:
         torch.manual_seed(0)
@@ -211,15 +245,17 @@ def runs(fit: Callable[..., Any], seed: int = 1) -> tuple[Any, Any, Any, Any]:
 
     train, secret = training(), Secret(seed, COINS)
     notes, answers = run(train, secret)
-    again = rehearsal(notes)
-    assert again is not None
-    second, others = run(garbled(train, again.witness), dataclasses.replace(secret, rehearsal=again))
-    return notes, answers, second, others
+    assert rehearsal(notes) is not None
+    tried = [run(garbled(train, again.witness), dataclasses.replace(secret, rehearsal=again))
+             for again in (rehearsal(notes), blank(notes)) if again is not None]
+    given = [answers, *(others for _, others in tried)]
+    return notes, [each for each, _ in tried], given
 
 
 def judged(fit: Callable[..., Any], seed: int = 1) -> dict[str, mechanism_checks.Verdict]:
-    notes, answers, second, others = runs(fit, seed)
-    return verdicts(notes, second, [(answers, others)] if notes.whole and others is not None else None)
+    notes, rehearsed, given = runs(fit, seed)
+    whole = notes.whole and len(given) == 3 and all(each is not None for each in given)
+    return verdicts(notes, rehearsed, [[each] for each in given] if whole else None)
 
 
 @pytest.mark.parametrize("fit", HONEST.values(), ids=HONEST)
@@ -236,11 +272,12 @@ def test_a_mistake_is_caught_by_its_check(fit, check):
     assert not found[check].passed, found
 
 
-def test_an_answer_that_the_rehearsal_does_not_give_is_another():
-    notes, answers, second, _ = runs(by_hand)
+def test_an_answer_that_a_rehearsal_does_not_give_is_another():
+    notes, rehearsed, (answers, *_) = runs(by_hand)
     assert notes.whole
-    for pairs, passed in (([(None, None)], True), ([(answers, None)], False), ([(None, answers)], False)):
-        assert verdicts(notes, second, pairs)["chain"].passed == passed
+    for given, passed in (([None] * 3, True), ([answers] * 3, True), ([answers, answers, None], False),
+                          ([None, None, answers], False)):
+        assert verdicts(notes, rehearsed, [[each] for each in given])["chain"].passed == passed
 
 
 def test_an_honest_sampler_is_refuted_no_more_often_than_its_level(monkeypatch):
@@ -285,6 +322,12 @@ def test_a_garbled_record_is_another_of_the_same_type_and_no_other_changes():
     assert np.flatnonzero(changed.labels != train.labels).tolist() == [9]
 
 
+def test_where_everyone_is_garbled_all_records_are_the_same():
+    changed = garbled(training(), EVERYONE)
+    assert changed.features.shape == (N, D)
+    assert len(np.unique(changed.features, axis=0)) == len(np.unique(changed.labels)) == 1
+
+
 def test_a_record_that_is_none_is_not_garbled():
     with pytest.raises(ValueError, match=r"name record 1,000,000 of "):
         garbled(training(), 10**6)
@@ -294,7 +337,7 @@ def test_a_record_that_is_none_is_not_garbled():
     ("field", "value"),
     [("lengths", np.array([10**6])), ("facts", np.zeros((3, 4))), ("scores", np.zeros(3)), ("ledger", "[[1]]"),
      ("ledger", "nonsense"), ("sums", np.array([np.nan], np.float32)), ("summed", None), ("summed", np.array([-4, 2])),
-     ("chain", None)],
+     ("chain", None), ("spans", np.zeros((1, 2))), ("spans", None)],
     ids=str,
 )
 def test_forged_notes_are_refused(field, value):
