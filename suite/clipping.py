@@ -45,6 +45,9 @@ def clipped_sum(
     that the graph declares. clip: the largest L2 norm, over all parameters together, that an example may add. chunk:
     examples at a time, chosen by size when None. Gives tensors shaped as the parameters, by name, and norms (b,).
 
+    An example's gradient is its own up to rounding: the last bits of a product may hang on how many examples are beside
+    it. Of a loss that magnifies them, the sum moves by more than ``clip`` where one example is left out.
+
     An example whose gradient has no finite norm, or one above LONGEST, adds nothing. Abadi et al. 2016, algorithm 1;
     where a layer allows it, its per-example gradients are never written down (Goodfellow 2015; Li et al. 2022, "ghost
     clipping"), and the pass that gives the norms gives the sum too (Bu et al. 2023, "book-keeping").

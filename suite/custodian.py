@@ -2,7 +2,8 @@
 
 It is forked and confined as a guest is. What it is asked by the method's guest comes through the suite, as fields
 that may cross (see ``boundary``): graphs of allowed operations, parameters, numbers. What it gives back is noisy sums.
-Timing is not hidden: how long a sum takes tells a little of the size of its batch.
+Timing is not hidden: how long a sum takes tells of the size of its batch, and of the records themselves, as a root of a
+negative number takes forty times as long as that of another. Who measures it learns what is in no ledger.
 """
 
 import importlib
