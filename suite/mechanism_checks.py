@@ -206,6 +206,8 @@ def sensitivity(notes: Notes, rehearsed: Sequence[Notes]) -> Verdict:
     if not any(dropped for *_, dropped in pairs):
         return Verdict(False, "the witness was in no batch that could be compared")
     for place, (first, second, clip, size, dropped) in enumerate(pairs):
+        if not len(first):
+            return Verdict(False, f"release {place + 1} is of no number: what others hold cannot be compared")
         if len(first) != len(second):
             return Verdict(False, f"release {place + 1} has another length where one record is left out")
         moved = float(np.linalg.norm(first.astype(np.float64) - second)) / clip
@@ -224,7 +226,7 @@ def noise(notes: Notes, again: Notes | None) -> Verdict:
         places += [(again, place) for place in range(COMPARED, len(again.sums))]
     standard: list[npt.NDArray[np.float64]] = []
     for run, place in places:
-        if run.spreads[place] <= 0:
+        if run.spreads[place] <= 0 or not len(run.sums[place]):
             return Verdict(False, f"release {place + 1} has no noise")
         drawn = (run.kept[place].astype(np.float64) - run.sums[place]) / run.spreads[place]
         size, square = len(drawn), float(drawn @ drawn)
