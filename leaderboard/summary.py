@@ -62,7 +62,8 @@ def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headlin
     """Sum over the seeds that count. metrics: the task's, by name, for their range and direction."""
     seeds = slice(0, standing.asked)
     kept = np.where(standing.ok[:, None, seeds], standing.value[:, :, seeds], np.nan)
-    mean, low, high = ranking.mean_intervals(kept, standing.low[:, :, seeds], standing.high[:, :, seeds])
+    averages = np.array([metrics.get(name, {}).get("averages", True) for name, _ in standing.columns], bool)
+    mean, low, high = ranking.mean_intervals(kept, standing.low[:, :, seeds], standing.high[:, :, seeds], averages)
     place = standing.column(headline)
     higher = metrics.get(headline, {}).get("better", "higher") == "higher"
     replicates, beats = None, np.zeros((len(mean), len(mean)), bool)

@@ -36,6 +36,9 @@ class Metric:
     high: float | None = None
     names: tuple[str, ...] = ()
     """Where a value is one of several kinds: their names, from 0."""
+    averages: bool = True
+    """Whether the errors of seeds average out. They do not where noise pushes each the same way, as it widens the
+    greatest of several gaps, nor where all seeds score the same records."""
 
 
 @dataclass(frozen=True)

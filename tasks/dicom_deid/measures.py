@@ -135,6 +135,7 @@ _FAIRNESS = (
         "been picked.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "leak_gap",
@@ -144,6 +145,7 @@ _FAIRNESS = (
         "Greatest leak rate of a group less the least, by each attribute, and the greatest of these.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "pixel_recall",
@@ -163,6 +165,7 @@ _FAIRNESS = (
         "been picked.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "swap_gap",

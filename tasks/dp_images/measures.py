@@ -11,6 +11,7 @@ _ACCURACY = (
         "Share of test images whose likeliest class is the right one, of all and of each class; Wilson's interval.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "nll",
@@ -19,6 +20,7 @@ _ACCURACY = (
         "lower",
         "Mean negative log-likelihood of the right class in nats; probabilities below 1e-12 count as that.",
         low=0,
+        averages=False,
     ),
     Metric(
         "ece",
@@ -28,6 +30,7 @@ _ACCURACY = (
         "Expected calibration error of the likeliest class over 15 bins of equal width (Guo et al. 2017).",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "fgsm_accuracy",
@@ -38,6 +41,7 @@ _ACCURACY = (
         "the loss' gradient (Goodfellow et al. 2015), for methods whose model() is what answers and has a gradient.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "pgd_accuracy",
@@ -49,6 +53,7 @@ _ACCURACY = (
         "under FGSM, it tells of gradients that mislead.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "int8_accuracy",
@@ -59,6 +64,7 @@ _ACCURACY = (
         "symmetrically and by output channel (Krishnamoorthi 2018).",
         low=0,
         high=1,
+        averages=False,
     ),
 )
 
@@ -71,6 +77,7 @@ _FAIRNESS = (
         "Accuracy of the class that fares worst; its interval allows for its having been picked.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "class_gap",
@@ -80,6 +87,7 @@ _FAIRNESS = (
         "Greatest accuracy of a class less the least.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "class_gap_added",

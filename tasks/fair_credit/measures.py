@@ -60,6 +60,7 @@ _ACCURACY = (
         "Expected calibration error over 10 bins of equal mass.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "accuracy",
@@ -82,9 +83,11 @@ _FAIRNESS = (
         "fairness",
         "lower",
         "Equalized odds difference of the decision behind "
-        "`net_benefit_fair`, on test applicants of the two compared groups; `high` is a one-sided 95 % bound.",
+        "`net_benefit_fair`, on test applicants of the two compared groups; its interval goes from 0 to a "
+        "one-sided 95 % bound.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "approval_fair",
@@ -106,6 +109,7 @@ _FAIRNESS = (
         "fairlearn's worst case).",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "demographic_parity_difference",
@@ -115,6 +119,7 @@ _FAIRNESS = (
         "Largest gap between groups in approval rate.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "adverse_impact_ratio",
@@ -125,6 +130,7 @@ _FAIRNESS = (
         "under 0.80 the four-fifths rule (29 CFR 1607.4(D)) sees adverse impact.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "equal_opportunity_difference",
@@ -134,6 +140,7 @@ _FAIRNESS = (
         "Largest gap between groups in approval among good payers.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "predictive_parity_difference",
@@ -143,6 +150,7 @@ _FAIRNESS = (
         "Largest gap between groups in the share of the approved who repay.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric("selection_rate", "approval rate", "fairness", "none", "Share approved.", low=0, high=1),
     Metric("approval_good", "approval, good", "fairness", "none", "Share approved of those who repay.", low=0, high=1),

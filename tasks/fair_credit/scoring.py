@@ -84,7 +84,7 @@ def _headline(
     yield _with("net_benefit_fair", accuracy.net_benefit(label, approve), decided, len(rows))
     gap = _defined(fairness.equalized_odds_difference(counts, SMALLEST))
     most = _defined(fairness.equalized_odds_upper_bound(counts, SMALLEST))
-    yield Score("equalized_odds_fair", gap, high=most, n=int(counts.sum()))
+    yield Score("equalized_odds_fair", gap, None if gap is None else 0.0, most, int(counts.sum()))
     for place, value in enumerate(data.compared):
         for of, outcome in ((fairness.GOOD, "good"), (fairness.BAD, "bad")):
             refused, approved = counts[place, of].tolist()
@@ -175,9 +175,7 @@ def _gaps(counts: Floats, group: str, smallest: int, rng: np.random.Generator) -
             low, high = None, None
         yield Score(metric, value, low, high, n, group)
     ratio = _defined(fairness.adverse_impact_ratio(counts, smallest))
-    low, high = (
-        bootstrap.percentile_interval(fairness.adverse_impact_ratio(again)) if ratio is not None else (None, None)
-    )
+    low, high = (None, None) if ratio is None or len(counts) > 2 else _ratio(fairness.selection_rate(again))
     yield Score("adverse_impact_ratio", ratio, low, high, n, group)
 
 
@@ -191,6 +189,20 @@ def _absolute(signed: Sequence[Floats]) -> tuple[float | None, float | None]:
         lows.append(max(low, -high, 0.0))
         highs.append(max(-low, high))
     return max(lows), max(highs)
+
+
+def _ratio(rates: Floats) -> tuple[float | None, float | None]:
+    """The interval of the lesser of two rates (B, 2) over the greater, from that of the first over the second.
+
+    Resamples of the lesser over the greater never reach 1, where equal treatment lies.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = bootstrap.percentile_interval(rates[:, 0] / rates[:, 1])
+    if low is None or high is None or not low <= high:
+        return None, None
+    if low <= 1 <= high:
+        return min(low, 1 / high), 1.0
+    return (low, high) if high < 1 else (1 / high, 1 / low)
 
 
 def _attribute(

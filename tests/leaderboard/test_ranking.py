@@ -149,3 +149,19 @@ def test_one_value_without_an_interval_has_none() -> None:
     mean, low, high = ranking.mean_intervals(np.array([0.3, np.nan]), nan, nan)
     assert mean == 0.3
     assert np.isnan([low, high]).all()
+
+
+def test_errors_of_one_sign_do_not_average_out() -> None:
+    gap = np.abs(np.random.default_rng(5).normal(size=(400, 5)))  # of equal groups: the true gap is 0
+    low, high = np.maximum(gap - 1.96, 0), gap + 1.96
+    _, lowest, _ = ranking.mean_intervals(gap, low, high, np.zeros(400, bool))
+    assert np.mean(lowest <= 0) > 0.95
+    assert np.mean(ranking.mean_intervals(gap, low, high)[1] <= 0) < 0.5
+
+
+def test_errors_common_to_all_seeds_do_not_average_out() -> None:
+    same = np.full(4, 0.5)
+    assert ranking.mean_intervals(same, same - 0.2, same + 0.1, False) == pytest.approx((0.5, 0.3, 0.6))
+    mean, low, high = ranking.mean_intervals(np.array([0.1, 0.2]), *np.full((2, 2), np.nan), False)
+    assert mean == pytest.approx(0.15)
+    assert np.isnan([low, high]).all()

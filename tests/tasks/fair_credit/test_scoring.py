@@ -7,6 +7,7 @@ from fourfold.suite.method import Budget
 from fourfold.suite.task import Draw
 from fourfold.tasks.fair_credit import FairCredit
 from fourfold.tasks.fair_credit.data import compared
+from fourfold.tasks.fair_credit.scoring import SMALLEST, _gaps
 
 DRAW = Draw(b"0123456789abcdef", "fair-credit", "simulated", 1)
 PROBABILITY = {"track": "blind", "returns": "probability"}
@@ -180,3 +181,23 @@ def test_scores_are_pure(task, problem, noisy):
 def test_every_score_is_of_a_declared_metric(task, problem, noisy):
     known = {metric.name for metric in task.metrics}
     assert {metric for metric, _ in scores(task, problem, noisy)[1]} == known
+
+
+@pytest.mark.parametrize("rates", [(0.7, 0.7), (0.7, 0.5), (0.5, 0.7)])
+def test_the_interval_of_the_adverse_impact_ratio_covers_the_true_one(rates):
+    rng, n, covered = np.random.default_rng(4), np.array([900, 400]), 0
+    for _ in range(200):
+        approved = rng.binomial(n, rates)
+        counts = np.zeros((2, 2, 2))
+        counts[:, 0] = np.stack([n - approved, approved], axis=-1)
+        found = {score.metric: score for score in _gaps(counts, "", SMALLEST, rng)}["adverse_impact_ratio"]
+        assert found.low <= found.value <= found.high
+        covered += found.low <= min(rates) / max(rates) <= found.high
+    assert covered >= 180
+
+
+def test_the_adverse_impact_ratio_of_several_groups_has_no_interval():
+    counts = np.full((3, 2, 2), 50.0)
+    found = {score.metric: score for score in _gaps(counts, "", SMALLEST, np.random.default_rng(4))}
+    assert found["adverse_impact_ratio"].value == 1
+    assert found["adverse_impact_ratio"].low is None
