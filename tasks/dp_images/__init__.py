@@ -25,7 +25,7 @@ class DPImages(Task):
     """
 
     name = "dp-images"
-    version = "2"
+    version = "3"
     title = "Private image classification"
     embedded = "digits"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

@@ -78,7 +78,7 @@ def draw(data: ImageData, secret: Draw, features: Features | None = None, *, sma
     )
     examined = secret.rng("examined").permutation(len(test))[:EXAMINED]
     hidden = {"label": data.labels[test], "classes": data.classes, "order": order, "coin": coin, "wrong": wrong,
-              "test": test, "canary": canary, "examined": examined}
+              "test": test, "canary": canary, "examined": examined, "records": len(data.labels)}
     shown = test[examined]
     place, query = np.argsort(mixed), np.argsort(order)
     members = np.stack([place[len(pool) :], query[len(test) :][coin]], axis=1)

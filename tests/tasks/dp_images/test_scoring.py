@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourfold.leaderboard.ranking import beats_by_replicates
 from fourfold.suite.method import Budget
 from fourfold.suite.metrics import privacy
+from fourfold.suite.metrics.bootstrap import clustered_mean
 from fourfold.suite.task import Draw, Scored
 from fourfold.tasks.dp_images import DPImages
 from fourfold.tasks.dp_images.data import ImageData
@@ -147,3 +149,33 @@ def test_every_interval_holds_its_value_and_every_value_its_range(problem, seed,
     assert found["worst_class_accuracy", ""].value <= found["accuracy", ""].value <= max(s.value for s in each) + 1e-12
     total = sum(s.value * s.n for s in each) / TEST
     assert total == pytest.approx(found["accuracy", ""].value)
+
+
+def test_an_image_has_the_same_weights_on_every_seed(problem):
+    hidden = problem.answers.hidden
+    answer = answered(problem, guess(hidden["label"]))
+    again = [
+        DPImages().score(problem, [None, answer], DECLARED, Budget(), Draw(b"0123456789abcdef", "dp-images", "made", s))
+        for s in (1, 2)
+    ]
+    first, second = (next(x.replicates for x in each.scores if x.metric == "accuracy") for each in again)
+    assert np.array_equal(first, second)
+
+
+def test_equal_methods_on_the_same_images_are_seldom_set_apart_by_many_seeds():
+    rng, n, seeds, apart = np.random.default_rng(8), 400, 10, 0
+    labels, rows = rng.integers(0, 4, n + 2_000), np.arange(n + 2_000)
+    data = ImageData("made", np.zeros((len(rows), 2, 2), np.uint8), labels, CLASSES, rows[n:], rows[:n])
+    draws = [Draw(b"0123456789abcdef", "dp-images", "made", seed) for seed in range(seeds)]
+    problems = [draw(data, each) for each in draws]
+    for _ in range(60):
+        replicates = np.empty((2, seeds, REPLICATES), np.float32)
+        for method in replicates:
+            chance = rng.beta(0.5, 0.2, n)  # of the method to get an image right: its own, on every seed
+            for place, (each, of) in enumerate(zip(draws, problems, strict=True)):
+                right = rng.random(n) < chance
+                answer = answered(of, np.eye(4)[np.where(right, labels[:n], (labels[:n] + 1) % 4)])
+                scores = DPImages().score(of, [None, answer], DECLARED, Budget(), each).scores
+                method[place] = scores[0].replicates
+        apart += beats_by_replicates(clustered_mean(replicates, rng), True).any()
+    assert apart <= 7
