@@ -294,7 +294,10 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
         and ranked.sound[[first, second]].all()
     ):
         edges = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-        low, high = map(float, np.quantile(summary.replicates[first] - summary.replicates[second], edges))
+        drawn = summary.replicates[first] - summary.replicates[second]
+        # The outer neighbours and nothing between, so that the interval leaves 0 out just where the ranks tell apart.
+        ends = zip(edges, ("lower", "higher"), strict=True)
+        low, high = (float(np.quantile(drawn, edge, method=method)) for edge, method in ends)
         paired = "bootstrap"
     elif len(gaps) > 1:
         reach = float(stdtrit(len(gaps) - 1, (1 + CONFIDENCE) / 2) * gaps.std(ddof=1) / math.sqrt(len(gaps)))

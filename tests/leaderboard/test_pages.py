@@ -363,3 +363,18 @@ def test_a_dataset_page_says_where_methods_were_hardly_confined(
     page = pages.render(board_of(scores, provenance=told), tmp_path)[1].read_text()
     assert ("plain processes" in page) == bool(said)
     assert said in page
+
+
+@browser
+@pytest.mark.parametrize(("behind", "said"), [(4, "first is better"), (5, "not told apart")])
+def test_a_comparison_tells_apart_whom_the_ranks_do(
+    opened: Any, board_of: Callable[..., Board], tmp_path: Path, behind: int, said: str
+) -> None:
+    resampled = {"a": np.where(np.arange(200) < behind, 0.499, 0.6)[None], "b": np.full((1, 200), 0.5)}
+    board = board_of({"a": [0.6], "b": [0.5]}, resampled)
+    pages.render(board, tmp_path)
+    tab, ranked = opened("taiwan", tmp_path), board.standings[0]
+    (column,) = [place for place, name in enumerate(ranked.standing.columns) if name == (ranked.headline["name"], "")]
+    assert difference(ranked, 0, 1, column).reading == said
+    assert tab.locator("#comparison tbody td:last-child").all_inner_texts()[0] == said
+    assert (ranks(tab)["a"] == "1") == (said == "first is better")
