@@ -99,7 +99,7 @@ def front(x: Floats, y: Floats, x_better: str, y_better: str) -> Bools:
 
 
 def mean_intervals(
-    value: Floats, low: Floats, high: Floats, averages: Bools | bool = True
+    value: Floats, low: Floats, high: Floats, averages: Bools | bool = True, repeats: int = 1
 ) -> tuple[Floats, Floats, Floats]:
     """Mean over seeds, and an interval that covers both what seeds and what test records leave open: each (...,).
 
@@ -108,6 +108,9 @@ def mean_intervals(
     own intervals were their errors independent, sqrt(sum of squared reaches) / seeds. The first alone is empty for one
     seed and vanishes for a method that repeats itself; the second alone ignores how a fit varies. NaN where neither is
     known.
+
+    repeats: how often the seeds score each record. Errors on the same records do not average out, so that the interval
+    is sqrt(repeats) times as wide as that of so many seeds with records of their own.
 
     averages: (...,), false where the cells' errors do not average out, being common to all or all to one side. In place
     of the second then stands what half of the cells' intervals reach: that holds under any dependence, as half of them
@@ -126,6 +129,7 @@ def mean_intervals(
         below, above = (
             np.sqrt((np.where(known, reach, 0.0) ** 2).sum(axis=-1)) / some for reach in (value - low, high - value)
         )
+        by_seeds, below, above = (np.sqrt(repeats) * reach for reach in (by_seeds, below, above))
         least, most = _half_reach(np.where(known, low, np.nan), np.where(known, high, np.nan))
         below, above = np.where(averages, below, mean - least), np.where(averages, above, most - mean)
         unknown = np.isnan(below) & ((count < 2) | ~np.asarray(averages))

@@ -1,5 +1,6 @@
 """A standing summed over its seeds: means, intervals, and who beats whom by the headline."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,12 +59,19 @@ class Summary:
     replicates: npt.NDArray[np.floating[Any]] | None
 
 
-def summed(standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headline: str) -> Summary:
-    """Sum over the seeds that count. metrics: the task's, by name, for their range and direction."""
+def summed(
+    standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headline: str, fresh: int | None = None
+) -> Summary:
+    """Sum over the seeds that count. metrics: the task's, by name, for their range and direction.
+
+    fresh: how many seeds in a row rest on different records, of which further ones score the same again.
+    """
     seeds = slice(0, standing.asked)
     kept = np.where(standing.ok[:, None, seeds], standing.value[:, :, seeds], np.nan)
     averages = np.array([metrics.get(name, {}).get("averages", True) for name, _ in standing.columns], bool)
-    mean, low, high = ranking.mean_intervals(kept, standing.low[:, :, seeds], standing.high[:, :, seeds], averages)
+    own = standing.low[:, :, seeds], standing.high[:, :, seeds]
+    repeats = 1 if fresh is None else max(1, math.ceil(standing.asked / fresh))
+    mean, low, high = ranking.mean_intervals(kept, *own, averages, repeats)
     place = standing.column(headline)
     higher = metrics.get(headline, {}).get("better", "higher") == "higher"
     replicates, beats = None, np.zeros((len(mean), len(mean)), bool)

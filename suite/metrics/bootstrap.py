@@ -36,6 +36,15 @@ def poisson_weights(rng: np.random.Generator, replicates: int, n: int) -> npt.ND
     return _WEIGHT_OF[rng.integers(0, 1 << 16, size=(replicates, n), dtype=np.uint16)]
 
 
+def weights_of_rows(rng: np.random.Generator, replicates: int, n: int, rows: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """`poisson_weights` of some rows (m,) of n records: (replicates, m), without holding those of the others.
+
+    From a generator that starts the same for every seed, a record has the same weights wherever it is tested on: then
+    the noise of records that several seeds share does not average out, as it should not (see `clustered_mean`).
+    """
+    return np.stack([poisson_weights(rng, 1, n)[0][rows] for _ in range(replicates)])
+
+
 def multinomial_counts(rng: np.random.Generator, counts: npt.ArrayLike, replicates: int) -> Floats:
     """Replicates (replicates, \\*counts.shape) of the counts that drawing the records anew with replacement would give.
 

@@ -30,8 +30,8 @@ def score(hidden: Mapping[str, Any], answer: Floats, draw: Draw) -> Scored:
     straight[hidden["order"]] = answer / answer.sum(axis=1, keepdims=True)
     p, of_canary = np.split(straight, [len(hidden["label"])])
     # An image has the same weights on every seed that tests on it, as its errors there are not independent.
-    every = bootstrap.poisson_weights(draw.rng("weights", every_seed=True), REPLICATES, hidden["records"])
-    weights = every[:, hidden["test"]]
+    rng = draw.rng("weights", every_seed=True)
+    weights = bootstrap.weights_of_rows(rng, REPLICATES, hidden["records"], hidden["test"])
     scores = [*_accuracy(hidden["label"], p, weights), *_classes(hidden["label"], p, hidden["classes"])]
     return Scored(scores, hidden["coin"], -multiclass.log_losses(hidden["wrong"], of_canary))
 

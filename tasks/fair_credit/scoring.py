@@ -33,7 +33,8 @@ def score(hidden: Mapping[str, Any], answer: Floats, returns: str, tolerance: fl
     p = dict(zip(("test", "validation", "canary", "flipped"), parts, strict=True))
 
     decide, decide_fairly = _rules(data, validation, p["validation"], returns, tolerance)
-    weights = bootstrap.poisson_weights(draw.rng("weights"), REPLICATES, len(test))
+    # An applicant has the same weights whenever a further split tests on them again.
+    weights = bootstrap.weights_of_rows(draw.rng("weights", every_seed=True), REPLICATES, len(data.label), test)
     rng = draw.rng("counts")
     scores = [
         *_headline(data, test, decide_fairly(p["test"]), weights),

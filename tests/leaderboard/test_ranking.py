@@ -165,3 +165,13 @@ def test_errors_common_to_all_seeds_do_not_average_out() -> None:
     mean, low, high = ranking.mean_intervals(np.array([0.1, 0.2]), *np.full((2, 2), np.nan), False)
     assert mean == pytest.approx(0.15)
     assert np.isnan([low, high]).all()
+
+
+def test_scoring_the_same_records_again_does_not_narrow_an_interval() -> None:
+    rng, covered = np.random.default_rng(6), {1: 0, 4: 0}
+    for _ in range(300):
+        values = np.tile(rng.normal(size=5), 4) + 0.1 * rng.normal(size=20)  # four splits of the same records
+        for repeats in covered:
+            _, low, high = ranking.mean_intervals(values, values - 1.96, values + 1.96, repeats=repeats)
+            covered[repeats] += low <= 0 <= high
+    assert covered[1] < 250 < 275 <= covered[4]

@@ -223,3 +223,12 @@ def test_equal_methods_are_set_apart_at_about_the_level(record_noise, seed_noise
         apart += sum(best - 1 for best, _ in ranks)
     # Pairs of a round share methods; 0.02 is four times the standard error over rounds.
     assert 0.02 < apart / (rounds * methods * (methods - 1) / 2) < 0.07
+
+
+def test_a_record_weighs_the_same_whichever_rows_are_asked_for():
+    first, second = (
+        bootstrap.weights_of_rows(np.random.default_rng(3), 50, 200, rows) for rows in ([5, 120, 7], [120, 9])
+    )
+    assert first.shape == (50, 3)
+    assert np.array_equal(first[:, 1], second[:, 0])
+    assert not np.array_equal(first[:, 0], second[:, 1])

@@ -201,3 +201,12 @@ def test_the_adverse_impact_ratio_of_several_groups_has_no_interval():
     found = {score.metric: score for score in _gaps(counts, "", SMALLEST, np.random.default_rng(4))}
     assert found["adverse_impact_ratio"].value == 1
     assert found["adverse_impact_ratio"].low is None
+
+
+def test_an_applicant_has_the_same_weights_on_every_seed(task, problem, noisy):
+    found = []
+    for seed in (1, 6):
+        draw = Draw(b"0123456789abcdef", "fair-credit", "simulated", seed)
+        scored = task.score(problem, [None, noisy], PROBABILITY, Budget(), draw)
+        found.append(next(score.replicates for score in scored.scores if score.metric == "net_benefit"))
+    assert np.array_equal(*found)
