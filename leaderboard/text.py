@@ -296,8 +296,8 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
         edges = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
         drawn = summary.replicates[first] - summary.replicates[second]
         # The outer neighbours and nothing between, so that the interval leaves 0 out just where the ranks tell apart.
-        ends = zip(edges, ("lower", "higher"), strict=True)
-        low, high = (float(np.quantile(drawn, edge, method=method)) for edge, method in ends)
+        low = float(np.quantile(drawn, edges[0], method="lower"))
+        high = float(np.quantile(drawn, edges[1], method="higher"))
         paired = "bootstrap"
     elif len(gaps) > 1:
         reach = float(stdtrit(len(gaps) - 1, (1 + CONFIDENCE) / 2) * gaps.std(ddof=1) / math.sqrt(len(gaps)))

@@ -18,7 +18,7 @@ from fourfold.suite.evaluate import Job
 from fourfold.suite.events import Event, Setting
 from fourfold.suite.layout import archive_path
 from fourfold.suite.pack import Pack
-from fourfold.suite.task import Task
+from fourfold.suite.task import Metric, Task
 
 BACKENDS = ("ray", "process", "serial")
 Backend = Callable[[Sequence[Job], Setting], Iterator[Event]]
@@ -88,8 +88,13 @@ def task_card(task: Task) -> dict[str, Any]:
         "second": asdict(task.second) if task.second else None,
         "embedded": task.embedded,
         "declares": {name: list(values) for name, values in task.declares.items()},
-        "metrics": [asdict(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],
+        "metrics": [_told(metric) for metric in (*task.metrics, *protocol.PRIVACY, *protocol.COST)],
     }
+
+
+def _told(metric: Metric) -> dict[str, Any]:
+    """As a card has it, where it goes without saying that errors average out."""
+    return {name: value for name, value in asdict(metric).items() if name != "averages" or not value}
 
 
 def _doc(task: Task) -> str:
