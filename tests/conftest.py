@@ -44,9 +44,12 @@ def _forget() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that wait for Ray come first, so that others run meanwhile and none is waited for at the end."""
-    waiting = {item.path for item in items if item.get_closest_marker("ray")}
-    items.sort(key=lambda item: item.path not in waiting)
+    """Files that wait for Ray stand among those that compute, and none at the end: side by side they take turns."""
+    waiting = list(dict.fromkeys(item.path for item in items if item.get_closest_marker("ray")))
+    others = [path for path in dict.fromkeys(item.path for item in items) if path not in waiting]
+    step = 0.7 * len(others) / max(1, len(waiting))
+    place = {path: float(at) for at, path in enumerate(others)} | {path: step * at for at, path in enumerate(waiting)}
+    items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture(scope="module")
