@@ -33,7 +33,7 @@ class KeyedProfile(Method):
     """
 
     task = "dicom-deid"
-    version = "4"
+    version = "5"
     author = "fourfold"
     licence = "Apache-2.0"
     pixels: bool = True

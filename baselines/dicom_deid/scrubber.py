@@ -50,7 +50,10 @@ _PLACE = re.compile(
 _STREET = re.compile(
     r"(?<![\w.])\d{1,5}[A-Za-z]?\s+(?:[A-Z][\w'’\-]+\s+){1,3}(?:St|Street|Rd|Road|Ave|Avenue|Blvd|Boulevard|Ln|Lane)\b\.?"
     r"|\b(?:[Cc]alle|[Rr]ue|Via|[Rr]ua|[Aa]venida|[Uu]l\.|[Уу]л\.|Οδός|Đường)\s+(?:(?![a-zà-ÿ])[^\W\d_][\w'’\-]*\s+){1,3}\d{1,5}\b"
-    r"|\b\w+(?:straße|strasse|str\.|gasse|allee|platz|weg)\s+\d{1,5}\b")
+    r"|\b\w+(?:straße|strasse|str\.|gasse|allee|platz|weg)\s+\d{1,5}\b"
+    r"|(?<!\d)\d{1,5}\s+(?:ถนน[^\s,]+|Đường\s+[^\s,]+|[^\s,\d]+\s+मार्ग)"
+    r"|(?:شارع|خیابان|רחוב)\s+[^\s,\d]+\s+\d{1,5}(?!\d)"
+    r"|[^\s,\d]+(?:[路街町]\d{1,5}(?:号|番地)?|[로길] \d{1,5})(?!\d)")
 """A house in its street, be the street's name a word of the clinic's or not."""
 _BEFORE_START = re.compile(r"(?:^|[.:;!?\n\[])\s*$")
 _BETWEEN = re.compile(r"[\s,.^_\-]*")

@@ -70,6 +70,8 @@ def test_what_no_header_tells_goes_by_its_shape(text):
 
 @pytest.mark.parametrize("street", [
     "1287 Chestnut St", "12 Long Hill Road", "Calle Jardines 12", "ul. Długa 7", "ул. Лесная 12", "Lindenweg 34",
+    "9163 ถนนสุขุมวิท", "12 Đường Hàng-Bạc", "34 अशोक मार्ग", "شارع النخيل 56", "רחוב הגפן 78", "南京市中山路12号",
+    "부산시 한강로 34",
 ])
 def test_an_address_goes_though_its_words_are_the_clinics(street):
     assert scrubber("Nakamura^Yuki").clean(f"Lives at {street}, no fever.") == "Lives at, no fever."
