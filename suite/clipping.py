@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.suite.graph import CHUNK_NUMBERS, Graph, GraphError, Node, Reference
@@ -79,6 +79,23 @@ def clipped_sum(
         for name, added in _scaled_sums(layers, *gradients, norms[-1], clip):
             sums[name] += added
     return sums, torch.cat(norms)
+
+
+def clipped_values(
+    graph: Graph, parameters: "Mapping[str, Tensor]", record: "Sequence[Tensor]", clip: float
+) -> "Tensor":
+    """Sum over a batch of each example's output of a graph, scaled by min(1, clip / its L2 norm), shaped as one output.
+
+    What is not finite counts as 0, and an output longer than LONGEST adds nothing.
+    """
+    import torch
+
+    made = torch.func.vmap(graph, in_dims=(None, *[0] * len(record)))(parameters, *record)
+    # A sum in half precision is rounded by far more than a clip, and one record tips it.
+    flat = torch.nan_to_num(made.reshape(len(made), -1).float(), 0.0, 0.0, 0.0)
+    norms = lengths(flat)
+    scale = (clip / norms).clamp_max(1.0).masked_fill(norms > LONGEST, 0.0)
+    return (scale @ flat).reshape(graph.output)
 
 
 class GhostLayer(NamedTuple):

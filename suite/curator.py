@@ -7,8 +7,8 @@ the rung ``verified`` (see ``custodian``). torch is imported where it is used.
 
 import json
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ import numpy.typing as npt
 from fourfold.suite.evidence import EVERYONE, Evidence, Secret
 from fourfold.suite.method import Budget, Mechanism
 from fourfold.suite.noise import Noise, noisy
+from fourfold.suite.pace import Pace
+from fourfold.suite.tensor_forms import example, like, made_up, narrow, parts, ready, tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +42,7 @@ class _Plan:
     steps: int
     loss: "Graph | None"
     taken: int = 0
+    expected: float = 0.0
 
 
 class Curator:
@@ -52,12 +55,17 @@ class Curator:
     """
 
     def __init__(
-        self, record: Sequence[Any], budget: Budget, secret: Secret, unit: "npt.NDArray[np.int64] | None" = None
+        self,
+        record: Sequence[Any],
+        budget: Budget,
+        secret: Secret,
+        unit: "npt.NDArray[np.int64] | None" = None,
+        pace: Pace | None = None,
     ) -> None:
         import torch
 
-        self._device = torch.device(budget.device)
-        self._record = [_tensor(column) for column in record]
+        self._device, self._pace = torch.device(budget.device), pace
+        self._record = [tensor(column) for column in record]
         self._budget, self._secret = budget, secret
         rows = len(self._record[0])
         self._unit = None if unit is None else np.unique(np.asarray(unit), return_inverse=True)[1].reshape(-1)
@@ -96,7 +104,7 @@ class Curator:
 
         As the function sees no other record, that costs nothing; what it needs to know is in ``parameters``.
         """
-        self.apply(_graph(function, parameters or {}, _example(self._record)[:1]), parameters or {})
+        self.apply(_graph(function, parameters or {}, example(self._record)[:1]), parameters or {})
 
     def apply(self, graph: "Graph", parameters: "Mapping[str, Tensor]") -> None:
         """``transform`` by a graph."""
@@ -105,11 +113,17 @@ class Curator:
         mapped = torch.func.vmap(graph, in_dims=(None, 0))
         held = {name: value.to(self._device) for name, value in parameters.items()}
         first, kept = self._record[0], None
-        for start in range(0, len(first), graph.at_once):
-            made = mapped(held, _ready(first[start : start + graph.at_once].to(self._device)))
-            if kept is None:
-                kept = torch.empty(len(first), *made.shape[1:], dtype=_narrow(first.dtype, made.dtype))
-            kept[start : start + len(made)] = made
+
+        def of(part: "Tensor") -> "Tensor":
+            made: Tensor = mapped(held, ready(part.to(self._device)))
+            return made
+
+        with self._held(self._expected(lambda record: of(record[0]), len(first), graph.at_once)):
+            for start in range(0, len(first), graph.at_once):
+                made = of(first[start : start + graph.at_once])
+                if kept is None:
+                    kept = torch.empty(len(first), *made.shape[1:], dtype=narrow(first.dtype, made.dtype))
+                kept[start : start + len(made)] = made
         if kept is not None:
             self._record[0] = kept
 
@@ -129,7 +143,7 @@ class Curator:
         standard deviation in each coordinate. loss: ``loss(parameters, *record)`` of one record, for ``noisy_sum``,
         with tensors shaped as ``parameters``. Raises CuratorError for a plan beyond the budget.
         """
-        graph = None if loss is None else _graph(loss, parameters or {}, _example(self._record))
+        graph = None if loss is None else _graph(loss, parameters or {}, example(self._record))
         self.plan(sample_rate, noise_multiplier, clip, steps, graph)
 
     def plan(self, sample_rate: float, noise_multiplier: float, clip: float, steps: int, loss: "Graph | None") -> None:
@@ -149,6 +163,8 @@ class Curator:
         if loss is not None and self._unit is not None:
             raise CuratorError("noisy_sum clips records, not users: use draw() and release() where users are the unit")
         self._afford([self._mechanism(plan, plan.steps)])
+        if loss is not None:
+            plan.expected = self._expected_step(plan, loss)
         self._plans.append(plan)
 
     def noisy_sum(self, parameters: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -166,13 +182,14 @@ class Curator:
         shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         if shapes != {name: tuple(shape) for name, shape in plan.loss.parameters.items()}:
             raise CuratorError(f"the plan's loss is of parameters {dict(plan.loss.parameters)}, got {shapes}")
-        batch = self._rows(self._draw(plan))
-        if self.evidence.known:
-            total = {name: torch.zeros(shape, device=self._device) for name, shape in plan.loss.parameters.items()}
-        else:
-            # What is summed has the type of its parameter, and half precision rounds a sum by far more than a clip.
-            held = {name: parameters[name].detach().to(self._device, torch.float32) for name in plan.loss.parameters}
-            total, _ = clipped_sum(plan.loss, held, batch, plan.clip)
+        with self._held(plan.expected):
+            batch = self._rows(self._draw(plan))
+            if self.evidence.known:
+                total = {name: torch.zeros(shape, device=self._device) for name, shape in plan.loss.parameters.items()}
+            else:
+                # What is summed has the type of its parameter, and half precision rounds a sum by more than a clip.
+                at = {name: parameters[name].detach().to(self._device, torch.float32) for name in plan.loss.parameters}
+                total, _ = clipped_sum(plan.loss, at, batch, plan.clip)
         released: dict[str, Tensor] = self._release(total, parameters, plan)
         return released
 
@@ -200,7 +217,7 @@ class Curator:
         noise: one Gaussian mechanism, such as for a mean by which features are then centred. Raises CuratorError
         beyond the budget.
         """
-        graph = _graph(function, parameters or {}, _example(self._record))
+        graph = _graph(function, parameters or {}, example(self._record))
         return self.total(graph, parameters or {}, clip, noise_multiplier)
 
     def total(
@@ -209,7 +226,7 @@ class Curator:
         """``noisy_total`` of a graph."""
         import torch
 
-        from fourfold.suite.clipping import LONGEST, lengths
+        from fourfold.suite.clipping import clipped_values
 
         if self._unit is not None:
             raise CuratorError("noisy_total clips records, not users: use draw() and release() for users")
@@ -221,13 +238,11 @@ class Curator:
         batch = self._without_witness(np.arange(len(self._record[0])))
         held = {name: value.detach().to(self._device) for name, value in parameters.items()}
         total = torch.zeros(graph.output, device=self._device)
-        for rows in np.array_split(batch, 1 + len(batch) // graph.at_once)[: len(batch)]:
-            part = torch.func.vmap(graph, in_dims=(None, *[0] * len(self._record)))(held, *self._rows(rows))
-            # A sum in half precision is rounded by far more than a clip, and one record tips it.
-            flat = torch.nan_to_num(part.reshape(len(rows), -1).float(), 0.0, 0.0, 0.0)
-            norms = lengths(flat)
-            scale = (clip / norms).clamp_max(1.0).masked_fill(norms > LONGEST, 0.0)
-            total += (scale @ flat).reshape(total.shape)
+        n = len(self._record[0])
+        expected = self._expected(lambda record: clipped_values(graph, held, record, clip), n, graph.at_once)
+        with self._held(expected):
+            for rows in np.array_split(batch, 1 + len(batch) // graph.at_once)[: len(batch)]:
+                total += clipped_values(graph, held, self._rows(rows), clip)
         self._full.append(self._mechanism(plan, 1))
         released: Tensor = self._release(total, [], plan)
         return released
@@ -292,6 +307,29 @@ class Curator:
             drawn = drawn[:0]
         return self._without_witness(drawn if self._unit is None else np.flatnonzero(np.isin(self._unit, drawn)))
 
+    def _expected(self, of: "Callable[[Sequence[Tensor]], object]", rows: int, at_once: int) -> float:
+        """How long it takes to copy so many rows and compute with them, so many at once; 0 where no pace is kept."""
+        if self._pace is None or not rows:
+            return 0.0
+        times = -(-rows // at_once)
+        blank, some = made_up(self._record, -(-rows // times)), np.arange(-(-rows // times))
+        return times * self._pace.taken(lambda: (self._rows(some), of([each.to(self._device) for each in blank])))
+
+    def _expected_step(self, plan: _Plan, loss: "Graph") -> float:
+        """``_expected`` of one step, whose batch is larger once in 700 times."""
+        import torch
+
+        from fourfold.suite.clipping import clipped_sum
+
+        n, rate = self.n, plan.sample_rate
+        rows = min(n, math.ceil(rate * n + 3 * math.sqrt(rate * (1 - rate) * n)))
+        blank = made_up([torch.empty(0, *shape) for shape in loss.parameters.values()], 1)
+        at = {name: each[0].to(self._device) / 10 for name, each in zip(loss.parameters, blank, strict=True)}
+        return self._expected(lambda record: clipped_sum(loss, at, tuple(record), plan.clip), rows, rows)
+
+    def _held(self, expected: float) -> AbstractContextManager[None]:
+        return self._pace.held(expected) if self._pace else nullcontext()
+
     def coins(self, sample_rate: float) -> "npt.NDArray[np.bool_]":
         """(n,) fair throws: which units the next batch has."""
         return self._coins.random(self.n) < sample_rate
@@ -313,7 +351,7 @@ class Curator:
         import torch
 
         index = torch.from_numpy(rows)
-        return tuple(_ready(column[index].to(self._device)) for column in self._record)
+        return tuple(ready(column[index].to(self._device)) for column in self._record)
 
     def _release(self, total: Any, parameters: Any, plan: _Plan) -> Any:
         import torch
@@ -321,7 +359,7 @@ class Curator:
         self._check_fitting()
         if self._batch is None:
             raise CuratorError("a release follows a draw: draw() once before each release(total)")
-        flat = torch.cat([part.detach().reshape(-1).to(self._device, torch.float32) for part in _parts(total)])
+        flat = torch.cat([part.detach().reshape(-1).to(self._device, torch.float32) for part in parts(total)])
         into = self._secret.coins & (self._canary_coins.random(len(self._secret.coins)) < plan.sample_rate)
         longer = torch.cat([flat, torch.from_numpy(plan.clip * into.astype(np.float32)).to(self._device)])
         spread = plan.noise_multiplier * plan.clip
@@ -329,10 +367,10 @@ class Curator:
             longer = noisy(longer, self.noise(len(longer)), spread)
         released, canaries = longer[: len(flat)], longer[len(flat) :] / plan.clip
         plan.taken += 1
-        given = self.evidence.released(flat, released, canaries, _parts(parameters), self._batch, self._dropped,
+        given = self.evidence.released(flat, released, canaries, parts(parameters), self._batch, self._dropped,
                                        plan.clip, spread)
         self._batch, self._dropped = None, False
-        return _like(given, total)
+        return like(given, total)
 
     def __reduce__(self) -> Any:
         raise TypeError("a curator holds private records and is no part of a fitted method")
@@ -348,53 +386,7 @@ def _check_scale(clip: float, noise_multiplier: float) -> None:
         raise CuratorError(f"a noise multiplier of {noise_multiplier} at clip {clip} is beyond single precision")
 
 
-def _tensor(column: Any) -> "Tensor":
-    """An array, read-only or not, as a tensor over the same memory."""
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(column) if isinstance(column, np.ndarray) else column
-
-
-def _narrow(kept: Any, made: Any) -> Any:
-    """The type to keep what was made in: what came in half precision stays so."""
-    import torch
-
-    return kept if kept in (torch.float16, torch.bfloat16) and made == torch.float32 else made
-
-
-def _ready(column: "Tensor") -> "Tensor":
-    """Half precision is for keeping, not for computing."""
-    import torch
-
-    return column.float() if column.dtype in (torch.float16, torch.bfloat16) else column
-
-
-def _example(record: "Sequence[Tensor]") -> "list[Tensor]":
-    """One record of zeros, with the shapes and types that a function meets."""
-    import torch
-
-    return [torch.zeros(column.shape[1:], dtype=_ready(column[:0]).dtype) for column in record]
-
-
 def _graph(function: Function, parameters: "Mapping[str, Tensor]", example: "Sequence[Tensor]") -> "Graph":
     from fourfold.suite import graph
 
     return graph.read(graph.export(function, parameters, *example))
-
-
-def _parts(tensors: Any) -> "list[Tensor]":
-    """The tensors of a tensor, a sequence or a mapping, in order."""
-    if isinstance(tensors, Mapping):
-        return list(tensors.values())
-    return list(tensors) if isinstance(tensors, Sequence) else [] if tensors is None else [tensors]
-
-
-def _like(flat: "Tensor", pattern: Any) -> Any:
-    """Cut ``flat`` into tensors shaped and arranged as ``pattern``."""
-    parts = _parts(pattern)
-    cut = [piece.reshape(part.shape) for piece, part in zip(flat.split([p.numel() for p in parts]), parts, strict=True)]
-    if isinstance(pattern, Mapping):
-        return dict(zip(pattern, cut, strict=True))
-    return cut if isinstance(pattern, Sequence) else cut[0]

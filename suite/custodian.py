@@ -2,8 +2,7 @@
 
 It is forked and confined as a guest is. What it is asked by the method's guest comes through the suite, as fields
 that may cross (see ``boundary``): graphs of allowed operations, parameters, numbers. What it gives back is noisy sums.
-Timing is not hidden: how long a sum takes tells of the size of its batch, and of the records themselves, as a root of a
-negative number takes forty times as long as that of another. Who measures it learns what is in no ledger.
+How long a sum takes tells next to nothing of the records; see ``pace``.
 """
 
 import importlib
@@ -17,6 +16,7 @@ from fourfold.suite import boundary, model
 from fourfold.suite.curator import Curator, CuratorError
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
+from fourfold.suite.pace import Pace
 
 HOLD, SERVE, ANSWER_QUERIES, EXAMINE, ACCOUNT = "hold", "serve", "answer", "examine", "account"
 
@@ -34,7 +34,7 @@ def serve(order: dict[str, Any], asks: int, answers: int) -> None:
         body = boundary.receive(asks)[1]
         reply: dict[str, Any] = {}
         if verb == HOLD:
-            curator = Curator(list(boundary.fields(body).values()), budget, told)
+            curator = Curator(list(boundary.fields(body).values()), budget, told, pace=Pace(budget.device))
         elif verb == SERVE:
             assert curator is not None
             reply = _served(curator, body)

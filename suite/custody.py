@@ -12,7 +12,7 @@ from fourfold.suite.boundary import Bytes
 from fourfold.suite.evidence import Secret
 from fourfold.suite.method import Budget
 from fourfold.suite.warm import Parent
-from fourfold.suite.watch import KilledError, VisitError, Watch
+from fourfold.suite.watch import BesideError, KilledError, VisitError, Watch
 
 REQUEST, REPLY = 1 << 29, 1 << 29
 """The most bytes of what a guest may send its curator, and of what may come back."""
@@ -22,17 +22,18 @@ class Custody:
     """At most one custodian, forked from ``parent`` when it is first needed; a context manager that leaves none behind.
 
     Whatever makes it fail ends the visit: it says no more than that, as the records might speak from the reason.
+    beside: the method's guest, which is looked at while the custodian works.
     """
 
-    def __init__(self, parent: Parent | None, budget: Budget, secret: Secret, examine: str) -> None:
-        self._parent, self._budget, self._secret = parent, budget, secret
+    def __init__(self, parent: Parent | None, budget: Budget, secret: Secret, examine: str, beside: Watch) -> None:
+        self._parent, self._budget, self._secret, self._beside = parent, budget, secret, beside
         self._order = {"role": "custodian", "budget": vars(budget), "examine": examine}
         self._watch: Watch | None = None
 
     def _started(self) -> Watch:
         if self._watch is None:
             assert self._parent is not None
-            self._watch = Watch(self._parent, self._budget.memory_limit)
+            self._watch = Watch(self._parent, self._budget.memory_limit, self._beside)
             order = self._order | {"memory_limit": self._budget.memory_limit}
             self._watch.say(guest.ORDER, json.dumps(order).encode())
             self._watch.say(guest.RECORD, boundary.encode(folder.folder({})))
@@ -76,14 +77,15 @@ class Custody:
             watch = self._started()
             watch.ask(verb, body)
             return watch.frame(guest.ANSWER, REPLY)
-        except KilledError:
+        except (BesideError, KilledError):
             raise
         except VisitError as ended:
             status, reason = ended.args
             if status in ("timeout", "out-of-memory"):
                 raise VisitError(status, f"{reason} (the suite's process that runs the method's graph)") from None
-            raise VisitError("failed", "the method's graph failed in the suite's process; try it on records of "
-                             "your own, with zeros, large values and an empty batch among them") from None
+            raise VisitError("failed", "the method's graph failed in the suite's process, or was much slower there "
+                             "than on made-up records; try it on records of your own, with zeros, large values and an "
+                             "empty batch among them") from None
 
     def __enter__(self) -> Self:
         return self

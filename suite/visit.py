@@ -166,7 +166,7 @@ def visit(
         # What a guest does not need to know, it is not told.
         secret = Secret(0, curation.secret.coins[:0]) if custodied else curation.secret
         watch.say(guest.RECORD, boundary.encode(secret.fields()))
-        with Custody(other, budget, curation.secret, curation.examine) as custody:
+        with Custody(other, budget, curation.secret, curation.examine, watch) as custody:
             _Meter(watch, result, custody, curation).converse(asks, budget.time_limit)
             result.peak_memory = max(watch.peak, watch.end().memory) + (custody.peak if custodied else 0)
         result.log, result.limited_by = watch.log.text(), parent.limited_by

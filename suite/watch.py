@@ -45,6 +45,10 @@ class FaultError(VisitError):
     """The method raised in an ask, and the guest stands ready for the next."""
 
 
+class BesideError(VisitError):
+    """A visit is over by the doing of the guest that is looked at beside the one that was asked."""
+
+
 class KilledError(VisitError):
     """The guest was ended by SIGKILL, and not by the suite: by the system, by somebody, or by itself."""
 
@@ -52,11 +56,12 @@ class KilledError(VisitError):
 class Watch:
     """One guest, forked from ``parent``; a context manager, after which nothing of the guest is left.
 
-    Asking and waiting never block on a guest that does not read or write. ``log`` is what it printed.
+    Asking and waiting never block on a guest that does not read or write. ``log`` is what it printed. beside: another
+    guest, whose memory is looked at as often while this one is waited for.
     """
 
-    def __init__(self, parent: Parent, memory_limit: int) -> None:
-        self.peak, self.log = 0, Log()
+    def __init__(self, parent: Parent, memory_limit: int, beside: "Watch | None" = None) -> None:
+        self.peak, self.log, self._beside = 0, Log(), beside
         self._parent, self._memory_limit = parent, memory_limit
         self._allowed, self._deadline = 0.0, float("inf")
         self._look_at = time.monotonic() + _LOOK
@@ -140,6 +145,7 @@ class Watch:
             raise VisitError("timeout", f"{within}; be quicker, or be given more by --time-limit")
         if now >= self._look_at:
             self._look()
+            self._look_beside()
         for key, _ in self._selector.select(max(0.0, min(self._look_at, self._deadline) - time.monotonic())):
             if key.fileobj is self._parent:
                 self._reap()
@@ -203,6 +209,13 @@ class Watch:
         if used > self._memory_limit:
             sizes = f"{used / 2**30:.2f} GiB where {self._memory_limit / 2**30:.2f} were agreed"
             raise VisitError("out-of-memory", f"it used {sizes}; {_MORE_MEMORY}")
+
+    def _look_beside(self) -> None:
+        try:
+            if self._beside:
+                self._beside._look()
+        except VisitError as ended:
+            raise BesideError(*ended.args) from None
 
     def finish(self) -> None:
         """Wait, not for long, for a guest that is done to end by itself. What it says now is not heard."""

@@ -299,3 +299,60 @@ def test_its_own_entries_stay_its_own(kept):
     )
     assert seen.ledger == [Mechanism("laplace", 2.0)]
     assert [each.kind for each in mechanism_checks.read(seen.evidence, len(COINS)).ledger] == ["gaussian"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux, which tells memory so exactly")
+def test_its_memory_is_seen_while_its_custodian_works(kept):
+    seen = kept(
+        """
+        def fit(self, train, budget):
+            curator = self.curator(train)
+            children = []
+            while 0 not in children and len(children) < 4:
+                children.append(os.fork())
+            if 0 in children:
+                time.sleep(0.5)
+                held = np.ones(14 << 20)
+                time.sleep(1.5)
+                os._exit(0)
+            self.wait(curator)
+            self.train(curator)
+
+        def wait(self, curator):
+            def slow(p, x, y):
+                wide = torch.ones(20_000) * x[0]
+                for _ in range(100):
+                    wide = torch.tanh(wide * p["scale"])
+                return wide.mean()[None]
+            curator.noisy_total(slow, {"scale": torch.ones(1)}, clip=1.0, noise_multiplier=1000.0)
+        """,
+        memory_limit=512 << 20,
+    )
+    assert seen.status == "out-of-memory", (seen.status, seen.reason)
+    assert "suite's process" not in seen.reason
+
+
+TIMES = """
+def fit(self, train, budget):
+    from fourfold.suite import model
+    curator = self.curator(train)
+    def root(p, x, y):  # Of a negative number where a record's label is 1; those made up have label 0.
+        wide = (1.0 + y.float() * (p["sign"] - 1.0)) * torch.ones(512)
+        return sum((wide * (1 + each)).sqrt() + torch.tanh(wide + each).sin() for each in range(15)).sum()[None]
+    asked = [model.packed(root, {"sign": torch.tensor([sign])}, curator._record) for sign in (1.0, -1.0)]
+    took = []
+    for turn in range(50):
+        began = time.perf_counter()
+        curator._ask("noisy_total", clip=1.0, noise_multiplier=1e4, **asked[turn % 2])
+        took.append(time.perf_counter() - began)
+    print(json.dumps(took))
+    self.train(curator)
+"""
+
+
+def test_how_long_a_sum_takes_does_not_tell_of_the_records(kept):
+    seen = kept(TIMES)
+    assert seen.status == "ok", seen.reason
+    took = np.array(json.loads(seen.log.splitlines()[-1]))[20:]  # It has found its pace by then.
+    quick, slow = took[::2], took[1::2]
+    assert 0.2 < np.mean(slow[:, None] > quick) < 0.8
