@@ -33,7 +33,7 @@ class KeyedProfile(Method):
     """
 
     task = "dicom-deid"
-    version = "5"
+    version = "6"
     author = "fourfold"
     licence = "Apache-2.0"
     pixels: bool = True

@@ -11,6 +11,9 @@ _NAMING = frozenset([
     "mrn", "id", "pid", "dob", "acc", "ssn", "name", "patient", "pat", "pt", "born", "birth", "tel", "phone", "mr",
     "mrs", "ms", "dr", "prof", "account", "accession", "nhs", "hospital", "clinic", "center", "centre", "medical",
     "institute", "university", "partners", "associates", "klinikum", "praxis", "street", "road", "avenue",
+    "radiology", "radiologists", "imaging", "health", "healthcare", "care", "diagnostic", "diagnostics", "physicians",
+    "surgery", "oncology", "pediatrics", "department", "dept", "group", "community", "regional", "memorial",
+    "foundation",
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ])
 """Words beside which an identity stands."""

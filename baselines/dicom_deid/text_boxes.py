@@ -44,7 +44,8 @@ class Reader:
 
         As it is; turned, as what runs upwards is not seen as text otherwise; levelled, as what is faint on bright
         anatomy is not; one of colours also without them, as flow has them and hides what is white, and is levelled so,
-        and with grey in their place, as it hides what is grey too; and last one of speckle or grain without this.
+        and with grey in their place, as it hides what is grey too; and last one of speckle or grain without this, which
+        is also looked at as it is at a larger size.
         """
         pale = np.repeat(image.min(axis=2, keepdims=True), 3, axis=2)
         looks = [self.upright(image, most, LARGE), self._turned(image, most), self.upright(levelled(pale), most)]
@@ -53,6 +54,7 @@ class Reader:
             grey = uncoloured(image)
             looks.append(np.maximum(self.upright(grey, most), self.upright(levelled(grey), most)))
         if grain(image) > GRAINY:
+            looks[0] = np.maximum(looks[0], self.upright(image, most, LARGEST))
             smooth = levelled(smoothed(image))
             upright = np.maximum(self.upright(smooth, most, LARGE), self.upright(smooth, most))
             looks.append(np.maximum(upright, self._turned(smooth, most)))

@@ -48,7 +48,7 @@ def test_a_setting_is_a_label_and_its_number_alone(text, is_one):
     "NAKAMURA YUKI", "KatelynvilleKlinikum423", "LONG GRANT", "LONGGRANT", "A1234567", "12.03.2020", "06-AUG-2024",
     "Fairview General Hospital", "中村", "", "?", "A7843", "01.05.", "MRN574", "3D-JUN-2D24", "11.11.", "2714.87",
     "19 6309 D3", "17 0CT 2024", "Castromouth Medical Center 872", "Medical Center 814", "Radiology Partners",
-    "DR Nakamura",
+    "DR Nakamura", "Hollyside Radiology Pa", "Sun Coast Imaging", "Hill View Health",
 ])
 def test_all_else_goes(text):
     assert not marking(text)
