@@ -23,7 +23,7 @@ class DicomDeid(Task):
     """
 
     name = "dicom-deid"
-    version = "10"
+    version = "11"
     title = "De-identification of DICOM studies"
     embedded = "phantom"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

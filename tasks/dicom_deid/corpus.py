@@ -133,7 +133,7 @@ def study_plan(rng: np.random.Generator, turn: int, size: int) -> list[Document]
     for at, each in enumerate([modality] * size + ["SR"] * reported):
         loci = {locus for locus in OPTIONAL if rng.random() < 0.4} | {OPTIONAL[(turn + at) % len(OPTIONAL)]}
         documents.append(Document(each, int(rng.integers(2**63)), frozenset(loci), maker))
-    return documents
+    return [replace(document, series=documents[0].seed) for document in documents]
 
 
 def visits(

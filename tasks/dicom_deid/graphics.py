@@ -19,6 +19,7 @@ def overlay(to: Filler, rows: int, columns: int) -> None:
     top, left = int(to.rng.integers(rows // 4, rows // 2)), int(to.rng.integers(columns // 4, columns // 2))
     plane[top : top + rows // 8, [left, left + columns // 8]] = 1
     plane[[top, top + rows // 8], left : left + columns // 8] = 1
+    outline = Mask(top, left, plane[top : top + rows // 8 + 1, left : left + columns // 8 + 1].astype(bool))
     name = " ".join(to.who.person.latin[::-1])
     ink = glyphs(name, TYPE)[:, : columns - 8]
     mask = Mask(4, int(to.rng.integers(4, max(5, columns - ink.shape[1] - 4))), ink)
@@ -33,6 +34,7 @@ def overlay(to: Filler, rows: int, columns: int) -> None:
     if to.given:
         plane[mask.top : mask.top + ink.shape[0], mask.left : mask.left + ink.shape[1]] |= ink
         to.note("name", "overlay", to.where(OVERLAY | 0x3000), name, mask=mask)
+    to.noted_kept("graphic", to.where(OVERLAY | 0x3000), ("outline",), outline)
     data = np.packbits(plane.reshape(-1), bitorder="little").tobytes()
     to.put(OVERLAY | 0x3000, data + b"\0" * (len(data) % 2))
     to.text(OVERLAY | 0x4000, pick(to.rng, wording.COMMENTS), "overlay")
@@ -43,7 +45,7 @@ def annotation(to: Filler) -> None:
     item = to.item("GraphicAnnotationSequence", "overlay")
     item.put("GraphicLayer", "NOTES")
     text = item.item("TextObjectSequence")
-    text.put("AnchorPointAnnotationUnits", "PIXEL")
+    text.keep("AnchorPointAnnotationUnits", "PIXEL", "attribute")
     text.text("UnformattedTextValue", pick(to.rng, wording.GRAPHICS), "overlay")
-    text.put("AnchorPoint", [20.0, 20.0])
+    text.keep("AnchorPoint", [20.0, 20.0], "attribute")
     text.put("AnchorPointVisibility", "N")

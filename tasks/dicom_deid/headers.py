@@ -58,7 +58,8 @@ class Visit:
 class Document:
     """What a file is apart from whom it is of. loci: where it holds an identity besides direct elements and UIDs.
 
-    number: as ``Instance.document``; second: whether it is the other of the two files of one number.
+    number: as ``Instance.document``; second: whether it is the other of the two files of one number. series: the seed
+    of what it has in common with the others of its study.
     """
 
     modality: str
@@ -67,6 +68,7 @@ class Document:
     maker: str
     number: int = -1
     second: bool = False
+    series: int = 0
 
 
 def character_set(texts: Sequence[str], script: str, style: int) -> str | list[str]:
@@ -129,9 +131,9 @@ def study(to: Filler, visit: Visit, template: str, number: int) -> None:
 
 def series(to: Filler, visit: Visit, modality: str) -> None:
     """The series, its protocol and its device."""
-    to.put("Modality", modality)
+    to.keep("Modality", modality, "attribute")
     to.uid("SeriesInstanceUID", visit.reports if modality == "SR" else visit.series)
-    to.put("SeriesNumber", 9 if modality == "SR" else 1)
+    to.keep("SeriesNumber", visit.number + (91 if modality == "SR" else 1), "attribute")
     to.dated("SeriesDate", visit.day)
     to.text("SeriesDescription", pick(to.rng, wording.SERIES), longest=64)
     if modality != "SR":
@@ -143,8 +145,8 @@ def series(to: Filler, visit: Visit, modality: str) -> None:
 def equipment(to: Filler, maker: str) -> None:
     """Where it was made, and by which device."""
     numbers = to.who.numbers
-    to.put("Manufacturer", MAKERS[maker][0])
-    to.put("ManufacturerModelName", MAKERS[maker][1])
+    to.keep("Manufacturer", MAKERS[maker][0], "attribute")
+    to.keep("ManufacturerModelName", MAKERS[maker][1], "attribute")
     to.plant("InstitutionName", "institution", numbers["institution"])
     to.plant("DeviceSerialNumber", "device", numbers["device"])
     chance = to.rng.random(3)
@@ -160,7 +162,7 @@ def instance(to: Filler, visit: Visit, modality: str, number: int) -> None:
     """The instance itself, and when it came to be."""
     to.put("SOPClassUID", CLASSES[modality])
     to.uid("SOPInstanceUID", visit.instances[number])
-    to.put("InstanceNumber", number + 1)
+    to.keep("InstanceNumber", number + 1, "attribute")
     to.dated("ContentDate", visit.day)
     to.put("ContentTime", "101530")
     if modality == "SR":

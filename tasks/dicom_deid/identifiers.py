@@ -43,14 +43,14 @@ def maps_injective(
 ) -> npt.NDArray[np.float64]:
     """Whether each patient (patients,) is still one and nobody else, 1 or 0; nan for one without files.
 
-    All files of the patient must be there; their patient ID, and of each study and series the UID, must have become one
-    value each, which nothing else became.
+    All files of the patient must be there; their patient ID, and of each study, series and frame of reference the UID,
+    must have become one value each, which nothing else became.
     """
     kept = np.full(patients, np.nan)
     for one in instances:
         if 0 <= one.patient < patients:
             kept[one.patient] = 1.0
-    for place in (PATIENT, STUDY, SERIES):
+    for place in (PATIENT, STUDY, SERIES, FRAME):
         became: dict[tuple[int, str], set[str]] = {}
         for one in instances:
             was = first(given.get(one.path, {}), place)

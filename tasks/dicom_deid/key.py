@@ -111,8 +111,9 @@ class Planted:
 
 @dataclass(frozen=True)
 class Kept:
-    """One thing that must stay. kind: ``text``, of which each of ``words`` must still be in the element; ``private``
-    and ``characteristic``, whose whole value is the one of ``words``; ``distractor``, glyphs that must stay visible."""
+    """One thing that must stay. kind: ``text``, of which each of ``words`` must still be in the element; ``private``,
+    ``characteristic`` and ``attribute``, whose whole value is one of ``words``; ``graphic``, whose ``mask`` must stand
+    as it is in an overlay's plane; ``distractor``, glyphs that must stay visible in pixels."""
 
     path: str
     patient: int

@@ -63,8 +63,8 @@ _PRIVACY = (
 _UTILITY = (
     Metric(
         "utility", "utility", "accuracy", "higher",
-        "The mean of text, private values, characteristics, intervals, UIDs, identity maps, pixels, marks and validity "
-        "kept, each a share in [0, 1]; what did not come back kept nothing.",
+        "The mean of text, private values, characteristics, other attributes, intervals, UIDs, identity maps, pixels, "
+        "marks and validity kept, each a share in [0, 1]; what did not come back kept nothing.",
         low=0, high=1,
     ),
     Metric("text_kept", "text kept", "accuracy", "higher",
@@ -74,6 +74,10 @@ _UTILITY = (
            "The share of safe private elements whose value is unchanged (Retain Safe Private).", low=0, high=1),
     Metric("characteristics_kept", "characteristics kept", "accuracy", "higher",
            "The share of sexes, ages up to 89, sizes and weights that are unchanged (Retain Patient Characteristics).",
+           low=0, high=1),
+    Metric("attributes_kept", "attributes kept", "accuracy", "higher",
+           "The share of values unchanged that identify nobody and that PS3.15 takes none of: numbers of series and "
+           "instances, devices, how images were made, windows, outlines on overlays, codes and measures of reports.",
            low=0, high=1),
     Metric("intervals_kept", "intervals kept", "accuracy", "higher",
            "The share of a patient's dates that lie exactly as many days apart as before.", low=0, high=1),

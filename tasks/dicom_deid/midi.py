@@ -177,7 +177,7 @@ def _of_uid(path: str, where: str, uid: str) -> Iterator[Check]:
 def _of_kept(kept: Kept) -> Iterator[Check]:
     if kept.kind == "private":
         yield Check(kept.path, "tag_retained", kept.where)
-    elif kept.mask is None:
+    elif kept.kind in ("text", "characteristic"):  # With all other attributes a leak would move the score even less.
         yield Check(kept.path, "text_retained", kept.where, " ".join(kept.words))
 
 
@@ -194,7 +194,7 @@ def _element(check: Check, written: Index, claimed: Claims) -> float:
     if not there:
         return 1.0
     if check.action == "text_removed":
-        return _tokens(value, check.text, retain=False)
+        return _tokens(value, check.text, retain=False) if value else 1.0
     if check.action in ("date_shifted", "uid_changed"):
         return float(check.text.replace("\\", "") not in value.replace("\\", ""))
     names = claimed.uids if check.action == "uid_consistent" else claimed.patients

@@ -71,9 +71,10 @@ def nested(to: Filler) -> None:
         referrer(to)
 
 
-def coded(to: Filler, value: str, scheme: str, meaning: str = "") -> None:
-    """Write a code (PS3.3, 8.8)."""
-    to.put("CodeValue", value)
-    to.put("CodingSchemeDesignator", scheme)
-    if meaning:
-        to.put("CodeMeaning", meaning)
+def coded(to: Filler, value: str, scheme: str, meaning: str = "", *, stays: bool = False) -> None:
+    """Write a code (PS3.3, 8.8). stays: note that it must."""
+    for keyword, each in (("CodeValue", value), ("CodingSchemeDesignator", scheme), ("CodeMeaning", meaning)):
+        if each and stays:
+            to.keep(keyword, each, "attribute")
+        elif each:
+            to.put(keyword, each)

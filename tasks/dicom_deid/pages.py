@@ -130,7 +130,7 @@ class Page:
         headers.series(to, self.visit, modality)
         headers.equipment(to, maker)
         headers.instance(to, self.visit, modality, self.at)
-        private_blocks.safe(to, maker)
+        private_blocks.safe(to, maker, self.document.series)
         if "private" in loci:
             private_blocks.identified(to, maker)
         if "binary" in loci:
@@ -144,7 +144,7 @@ class Page:
         if "nested" in loci:
             nested(to)
         frames, rows, columns = picture.size
-        acquisition(to, self.document.modality, picture.base.signed, frames)
+        acquisition(to, self.document.modality, picture.base.signed, frames, self.document.series, self.at)
         if "overlay" in loci:
             if to.rng.random() < 0.6:
                 graphics.overlay(to, rows, columns)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.encoding import BLOCK
 from fourfold.tasks.dicom_deid.key import Mask
-from fourfold.tasks.dicom_deid.reading import File
+from fourfold.tasks.dicom_deid.reading import File, once
 from fourfold.tasks.dicom_deid.values import Index, first, same
 
 MARGIN = 3
@@ -20,10 +20,12 @@ VISIBLE = 0.5
 """Share of its contrast, against what is around it, that a glyph must keep to count as kept."""
 MEANS = (
     *("(0008,0060)", "(0018,1164)", "(0020,0020)", "(0020,0032)", "(0020,0037)", "(0020,0060)", "(0020,0062)"),
-    *("(0028,0030)", "(0028,1052)", "(0028,1053)", "(2050,0020)"),
+    *("(0028,0030)", "(0028,0034)", "(0028,1052)", "(0028,1053)", "(2050,0020)"),
 )
 """The elements that say what samples mean and where in the patient they lie, of which PS3.15, table E.1-1 takes none
 out: modality, spacing, orientation, position, side, rescaling and the sense of the greys (PS3.3, C.7.6, C.11.1)."""
+_UNSAID = {"(0028,0034)": "1\\1", "(0028,1052)": "0", "(0028,1053)": "1", "(2050,0020)": "IDENTITY"}
+"""What those mean that are not there."""
 _GREYS = "(0028,0004)"
 _WINDOW = 7
 
@@ -72,14 +74,38 @@ def compared(given: File, written: File | None, masks: Sequence[Mask]) -> Compar
 
 
 def means_the_same(given: Index, written: Index) -> bool:
-    """Whether samples that are equal show the same: all that a given file says in MEANS is still said, and greys are
-    not turned into their negative."""
+    """Whether samples that are equal show the same: all that a given file says in MEANS is still said, nothing else is,
+    and greys are not turned into their negative or into colours."""
     now, was = first(written, _GREYS), first(given, _GREYS)
-    turned = now != was and now.startswith("MONOCHROME") and was.startswith("MONOCHROME")
-    return not turned and all(
-        place in written and same(first(given, place), first(written, place))
-        for place in MEANS if place in given and first(given, place)
-    )
+    if now != was and was.startswith("MONOCHROME"):
+        return False
+    pairs = [(place, first(given, place), first(written, place)) for place in MEANS]
+    return all(same(said, other) if said else not other or same(other, _UNSAID.get(place, ""))
+               for place, said, other in pairs)
+
+
+def colours_kept(given: File, written: File | None) -> bool:
+    """Whether a palette shows samples in the colours that it did; True where none was given."""
+    before = _palette(given)
+    after = _palette(written) if written is not None else None
+    return before is None or (after is not None and np.array_equal(before, after))
+
+
+@once
+def _palette(file: File) -> npt.NDArray[Any] | None:
+    """The colours (entries, 3) of a file of PALETTE COLOR, one for each value of its samples; else None."""
+    from pydicom.pixels import apply_color_lut
+
+    found, _ = file.parsed
+    if found is None or found.get("PhotometricInterpretation") != "PALETTE COLOR":
+        return None
+    try:
+        entries, lowest, _ = found.RedPaletteColorLookupTableDescriptor
+        colours = np.asarray(apply_color_lut(lowest + np.arange(entries or 1 << 16), found))
+    except Exception:  # One that cannot be applied shows no colour.
+        return None
+    swapped = not found.original_encoding[1] and "RedPaletteColorLookupTableData" in found  # pydicom leaves words so.
+    return colours.byteswap() if swapped else colours
 
 
 def decoded(given: File, written: File | None) -> npt.NDArray[Any] | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid import ocr
-from fourfold.tasks.dicom_deid.key import Planted
+from fourfold.tasks.dicom_deid.key import Mask, Planted
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.residual import HIDDEN, LEGIBLE
 
@@ -49,6 +49,13 @@ def legible(file: File, item: Planted) -> tuple[str, str]:
         if form:
             return form, f"{measured}; {read}"
     return "", ""
+
+
+def stands(file: File, mask: Mask) -> bool:
+    """Whether the drawing of a mask, and nothing else in its box, is in an overlay's plane."""
+    dataset, _ = file.parsed
+    box = np.s_[mask.top : mask.top + mask.glyphs.shape[0], mask.left : mask.left + mask.glyphs.shape[1]]
+    return dataset is not None and any(np.array_equal(plane[box], mask.glyphs) for plane in planes(dataset))
 
 
 def planes(dataset: "Dataset") -> Iterator[Plane]:

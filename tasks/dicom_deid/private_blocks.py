@@ -1,21 +1,23 @@
 """Private blocks of two makers and of an unknown one: safe numbers that must stay, and identities that must not."""
 
+import numpy as np
+
 from fourfold.tasks.dicom_deid.slots import Filler, Private
 
 SAFE = {
     "GE": (
-        (Private(0x0019, "GEMS_ACQU_01", 0x23, "DS"), "39.37"),
-        (Private(0x0019, "GEMS_ACQU_01", 0x27, "DS"), "0.8"),
-        (Private(0x0043, "GEMS_PARM_01", 0x27, "SH"), "1.375:1"),
-        (Private(0x0045, "GEMS_HELIOS_01", 0x01, "SS"), 32),
+        (Private(0x0019, "GEMS_ACQU_01", 0x23, "DS"), ("39.37", "55", "137.5")),
+        (Private(0x0019, "GEMS_ACQU_01", 0x27, "DS"), ("0.4", "0.5", "0.8")),
+        (Private(0x0043, "GEMS_PARM_01", 0x27, "SH"), ("0.516:1", "0.984:1", "1.375:1")),
+        (Private(0x0045, "GEMS_HELIOS_01", 0x01, "SS"), (16, 32, 64)),
     ),
     "Siemens": (
-        (Private(0x0019, "SIEMENS MR HEADER", 0x0C, "IS"), "800"),
-        (Private(0x0019, "SIEMENS MR HEADER", 0x0D, "CS"), "DIRECTIONAL"),
+        (Private(0x0019, "SIEMENS MR HEADER", 0x0C, "IS"), ("0", "50", "800", "1000")),
+        (Private(0x0019, "SIEMENS MR HEADER", 0x0D, "CS"), ("DIRECTIONAL", "ISOTROPIC", "NONE")),
     ),
     "Acme": (),
 }
-"""Of PS3.15, table E.3.10-1: elements that Retain Safe Private lets stay, by maker."""
+"""Of PS3.15, table E.3.10-1: elements that Retain Safe Private lets stay, by maker, and what they may say."""
 NAMED = {
     "GE": Private(0x0009, "GEMS_IDEN_01", 0xE2, "LO"),
     "Siemens": Private(0x0021, "SIEMENS MED", 0x40, "LO"),
@@ -38,10 +40,11 @@ BLOBS = {
 }
 
 
-def safe(to: Filler, maker: str) -> None:
-    """Numbers of the acquisition."""
-    for target, value in SAFE[maker]:
-        to.keep(target, value, "private")
+def safe(to: Filler, maker: str, series: int) -> None:
+    """Numbers of the acquisition. series: the seed of what its images have in common."""
+    rng = np.random.default_rng([series, 1])
+    for target, values in SAFE[maker]:
+        to.keep(target, values[int(rng.integers(len(values)))], "private")
 
 
 def identified(to: Filler, maker: str) -> None:

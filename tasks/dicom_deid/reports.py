@@ -10,16 +10,16 @@ from fourfold.tasks.dicom_deid.slots import Filler
 
 def report(to: Filler, visit: Visit) -> None:
     """The document's root (PS3.3, C.17), who verified it, what it is about, and its content."""
-    to.put("CompletionFlag", "COMPLETE")
-    to.put("VerificationFlag", "VERIFIED")
+    to.keep("CompletionFlag", "COMPLETE", "attribute")
+    to.keep("VerificationFlag", "VERIFIED", "attribute")
     observer = to.item("VerifyingObserverSequence", "report")
     observer.plant("VerifyingOrganization", "institution", to.who.numbers["institution"], "Hospital")
     observer.dated("VerificationDateTime", visit.day, "120000")
     observer.plant("VerifyingObserverName", "staff", "^".join(to.who.staff), "Observer")
     coded(observer.item("VerifyingObserverIdentificationCodeSequence"), "OBS", "99FOURFOLD", "Observer")
     evidence(to, visit)
-    to.put("ValueType", "CONTAINER")
-    coded(to.item("ConceptNameCodeSequence", "report"), "126000", "DCM", "Imaging Measurement Report")
+    to.keep("ValueType", "CONTAINER", "attribute")
+    coded(to.item("ConceptNameCodeSequence", "report"), "126000", "DCM", "Imaging Measurement Report", stays=True)
     to.put("ContinuityOfContent", "SEPARATE")
     context(to, visit)
     findings(to, visit)
@@ -65,8 +65,8 @@ def findings(to: Filler, visit: Visit) -> None:
             sentence.text("TextValue", pick(to.rng, wording.FINDINGS))
     length = content(to, "CONTAINS", "NUM", "410668003", "Length", "SCT")
     value = length.item("MeasuredValueSequence")
-    value.keep("NumericValue", f"{to.rng.uniform(4, 60):.1f}")
-    coded(value.item("MeasurementUnitsCodeSequence"), "mm", "UCUM", "mm")
+    value.keep("NumericValue", f"{to.rng.uniform(4, 60):.1f}", "attribute")
+    coded(value.item("MeasurementUnitsCodeSequence"), "mm", "UCUM", "mm", stays=True)
     for uid, sop_class in visit.images[:1]:
         image = length.item("ContentSequence")
         image.put("RelationshipType", "INFERRED FROM")
@@ -77,9 +77,12 @@ def findings(to: Filler, visit: Visit) -> None:
 
 
 def content(to: Filler, relation: str, kind: str, code: str, meaning: str, scheme: str = "DCM") -> Filler:
-    """A further content item beneath one, to be given its value."""
-    item = to.item("ContentSequence", "report")
-    item.put("RelationshipType", relation)
-    item.put("ValueType", kind)
-    coded(item.item("ConceptNameCodeSequence"), code, scheme, meaning)
+    """A further content item beneath one, to be given its value. Who observed whom may go, what was found must stay."""
+    item, stays = to.item("ContentSequence", "report"), relation == "CONTAINS"
+    for keyword, value in (("RelationshipType", relation), ("ValueType", kind)):
+        if stays:
+            item.keep(keyword, value, "attribute")
+        else:
+            item.put(keyword, value)
+    coded(item.item("ConceptNameCodeSequence"), code, scheme, meaning, stays=stays)
     return item

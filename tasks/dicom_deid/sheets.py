@@ -52,7 +52,7 @@ def contact_sheet(
             outlines.setdefault(item.path, []).append((item.burned, READ if found else HIDDEN))
     burned = [each for each in key.instances if each.path in outlines]
     for kept in key.kept:
-        if kept.mask is not None and kept.path in outlines:
+        if kept.kind == "distractor" and kept.mask is not None and kept.path in outlines:
             outlines[kept.path].append((kept.mask, STAYS))
     images: list[dict[str, str]] = []
     for instance in _chosen(burned, outlines):

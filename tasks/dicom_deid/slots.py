@@ -16,6 +16,7 @@ import numpy as np
 from fourfold.tasks.dicom_deid.key import Dated, Kept, Mask, Person, Planted
 from fourfold.tasks.dicom_deid.numbers import digits_of
 from fourfold.tasks.dicom_deid.people import lone
+from fourfold.tasks.dicom_deid.values import text as shown
 from fourfold.tasks.dicom_deid.wording import MONTHS, WORDS, clinical, phrases
 
 if TYPE_CHECKING:
@@ -120,10 +121,10 @@ class Filler:
             known = tuple(dict.fromkeys((text, *(forms or self.forms(kind, text)))))
             self.notes.planted.append(Planted(self.path, self.who.patient, kind, locus, where, text, known, mask))
 
-    def keep(self, target: Target, value: Any, kind: str = "characteristic") -> None:
-        """Write what must stay."""
+    def keep(self, target: Target, value: Any, kind: str = "characteristic", also: Any = None) -> None:
+        """Write what must stay, or become what ``also`` is."""
         self.put(target, value)
-        self.noted_kept(kind, self.where(target), (str(value),))
+        self.noted_kept(kind, self.where(target), tuple(shown(one) for one in (value, also) if one is not None))
 
     def noted_kept(self, kind: str, where: str, words: tuple[str, ...], mask: Mask | None = None) -> None:
         """Note what must stay in this file."""

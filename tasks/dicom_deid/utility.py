@@ -13,14 +13,26 @@ from fourfold.suite.metrics import bootstrap
 from fourfold.tasks.dicom_deid.identifiers import maps_injective, uids_intact
 from fourfold.tasks.dicom_deid.intervals import intervals_kept
 from fourfold.tasks.dicom_deid.key import Kept, Key, Mask
-from fourfold.tasks.dicom_deid.pixels_kept import compared, distractors_kept, means_the_same
+from fourfold.tasks.dicom_deid.pixels_kept import colours_kept, compared, distractors_kept, means_the_same
+from fourfold.tasks.dicom_deid.planes import stands
 from fourfold.tasks.dicom_deid.reading import File
 from fourfold.tasks.dicom_deid.validity import introduced
-from fourfold.tasks.dicom_deid.values import ITEM, Index, at, folded, holds, index, read_as, same, text
+from fourfold.tasks.dicom_deid.values import (
+    ITEM,
+    Index,
+    at,
+    folded,
+    holds,
+    in_order,
+    index,
+    read_as,
+    same,
+    text,
+)
 
 PARTS = (
-    *("text_kept", "private_kept", "characteristics_kept", "intervals_kept", "uids_intact", "maps_injective"),
-    *("pixels_equal", "ssim", "distractors_kept", "valid"),
+    *("text_kept", "private_kept", "characteristics_kept", "attributes_kept", "intervals_kept", "uids_intact"),
+    *("maps_injective", "pixels_equal", "ssim", "distractors_kept", "valid"),
 )
 """What enters utility, each with equal weight: one part for each thing that the policy tells a method to keep.
 
@@ -81,7 +93,7 @@ def measure(key: Key, given: Mapping[str, File], written: Mapping[str, File]) ->
     paths = [one.path for one in key.instances]
     errors = [introduced(given[path], read.get(path)) for path in paths]
     values = {
-        **_kept(key, before, after),
+        **_kept(key, before, after, read),
         **_pixels(key, given, read, before, after),
         "uids_intact": uids_intact(key.instances, before, after),
         "valid": np.array([float(not new) for new in errors]),
@@ -95,26 +107,32 @@ def measure(key: Key, given: Mapping[str, File], written: Mapping[str, File]) ->
     return Utility(values, patient, len(key.patients), np.array([len(new) for new in errors], dtype=np.int64))
 
 
-def _kept(key: Key, given: Mapping[str, Index], written: Mapping[str, Index]) -> dict[str, Floats]:
-    """The share of each instance's Kept texts, private elements and characteristics that are still there."""
+def _kept(
+    key: Key, given: Mapping[str, Index], written: Mapping[str, Index], files: Mapping[str, File]
+) -> dict[str, Floats]:
+    """The share of each instance's Kept texts, private elements, characteristics and other attributes, graphics among
+    them, that are still there. files: those that ``written`` is of."""
     planted = Counter((item.path, item.where) for item in key.planted)
-    parts = {"text": "text_kept", "private": "private_kept", "characteristic": "characteristics_kept"}
+    parts = {"text": "text_kept", "private": "private_kept", "characteristic": "characteristics_kept",
+             "attribute": "attributes_kept", "graphic": "attributes_kept"}  # fmt: skip
     number = {one.path: place for place, one in enumerate(key.instances)}
-    counts = {kind: np.zeros((len(number), 2)) for kind in parts}
+    counts = {part: np.zeros((len(number), 2)) for part in parts.values()}
     for kept in key.kept:
         if kept.kind in parts and kept.path in number:
             before, after = given.get(kept.path, {}), written.get(kept.path, {})
-            if kept.kind == "text":
+            if kept.mask is not None:
+                stays = kept.path in files and stands(files[kept.path], kept.mask)
+            elif kept.kind == "text":
                 stays = _text_stays(kept, before, after, planted[kept.path, kept.where])
             else:
                 stays = _value_stays(kept, before, after)
-            counts[kept.kind][number[kept.path]] += (stays, 1)
+            counts[parts[kept.kind]][number[kept.path]] += (stays, 1)
     with np.errstate(invalid="ignore"):
-        return {parts[kind]: count[:, 0] / count[:, 1] for kind, count in counts.items()}
+        return {part: count[:, 0] / count[:, 1] for part, count in counts.items()}
 
 
 def _text_stays(kept: Kept, given: Index, written: Index, items: int) -> bool:
-    """Whether all words of a text are still in the element, without more new ones than its planted items explain.
+    """Whether all words of a text are still in the element, in order, without more new ones than items explain.
 
     Where there are more items of sequences than were given, a text has to be in its own: else all that radiology
     writes, a text an item, would hold each.
@@ -124,7 +142,13 @@ def _text_stays(kept: Kept, given: Index, written: Index, items: int) -> bool:
     elements = at(written, kept.where) if moved else written.get(kept.where, ())
     was = text(given[kept.where][0].value) if kept.where in given else ""
     values = (text(element.value) for element in elements)
-    return any(all(holds(value, word) for word in kept.words) and _terse(value, was, kept, items) for value in values)
+    ordered = in_order(was, kept.words)
+    return any(
+        all(holds(value, word) for word in kept.words)
+        and (not ordered or in_order(value, kept.words))
+        and _terse(value, was, kept, items)
+        for value in values
+    )
 
 
 def _terse(value: str, was: str, kept: Kept, items: int) -> bool:
@@ -165,13 +189,14 @@ def _pixels(
     was, now: the elements of both; equal samples that mean something else are not equal.
     """
     hide = _masks((one.path, one.burned) for one in key.planted if one.burned is not None)
-    show = _masks((one.path, one.mask) for one in key.kept if one.mask is not None)
+    show = _masks((one.path, one.mask) for one in key.kept if one.kind == "distractor" and one.mask is not None)
     rows = []
     for one in key.instances:
         before, after = given[one.path], written.get(one.path)
         pixels = compared(before, after, hide.get(one.path, ()))
         shown = distractors_kept(before, after, show.get(one.path, ()))
-        equal = pixels.equal * means_the_same(was[one.path], now.get(one.path, {}))
+        means = means_the_same(was[one.path], now.get(one.path, {})) and colours_kept(before, after)
+        equal = pixels.equal * means
         likeness = max(pixels.ssim, 0.0) if np.isfinite(pixels.ssim) else np.nan
         rows.append((equal, pixels.changed, pixels.psnr, likeness, shown.mean() if len(shown) else np.nan))
     parts = ("pixels_equal", "changed_outside", "psnr", "ssim", "distractors_kept")

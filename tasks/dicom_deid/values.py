@@ -73,6 +73,17 @@ def holds(value: str, word: str) -> bool:
     return _pattern(word).search(folded(value)) is not None
 
 
+def in_order(value: str, words: Sequence[str]) -> bool:
+    """Whether words stand in a value one after another, whatever is between them."""
+    whole, place = folded(value), 0
+    for word in words:
+        found = _pattern(word).search(whole, place)
+        if found is None:
+            return False
+        place = found.end()
+    return True
+
+
 def folded(value: str) -> str:
     """Text as it is compared: NFKC and case-folded."""
     return _folded(value) if len(value) < LONG else _folded.__wrapped__(value)

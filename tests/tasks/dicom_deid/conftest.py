@@ -97,6 +97,7 @@ def noted(path: str, patient: int, study: int, number: int) -> tuple[list[Plante
         *(Kept(path, patient, "text", where, ("MR", "heart", "liver")) for where in (DESCRIPTION, NESTED)),
         Kept(path, patient, "private", PRIVATE, ("1.5",)),
         Kept(path, patient, "characteristic", "(0010,0040)", ("F",)),
+        Kept(path, patient, "attribute", "(0018,0020)", ("SE",)),
         Kept(path, patient, "distractor", "pixels", ("L",), LEFT),
     ]
     dated = [Dated(path, patient, where, data.StudyDate) for where in ("(0008,0020)", "(0008,0023)")]

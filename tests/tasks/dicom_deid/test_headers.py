@@ -156,7 +156,7 @@ def test_some_sequence_is_three_deep_or_more(seed):
 
 @pytest.mark.parametrize("maker", headers.MAKERS)
 def test_private_blocks_keep_safe_numbers_and_lose_the_rest(maker):
-    full, clean, notes = both(lambda to: (private_blocks.safe(to, maker), private_blocks.identified(to, maker),
+    full, clean, notes = both(lambda to: (private_blocks.safe(to, maker, 0), private_blocks.identified(to, maker),
                                           private_blocks.binary(to, maker)))  # fmt: skip
     assert {item.locus for item in notes.planted} == {"private", "binary"}
     assert all(re.fullmatch(r'\([0-9A-F]{4},"[^"]+",[0-9A-F]{2}\)', item.where) for item in notes.planted)

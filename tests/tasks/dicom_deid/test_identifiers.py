@@ -28,6 +28,17 @@ def test_studies_that_become_one_are_no_map(small, shares, lost):
     assert lost(shares(small, merge)) == {"maps_injective": pytest.approx(2 / 3)}
 
 
+def test_images_of_one_space_stay_in_it_and_those_of_two_apart(small, shares, lost):
+    def constant(path: str, dataset: Dataset) -> None:
+        dataset.FrameOfReferenceUID = "2.25.6"
+
+    def each(path: str, dataset: Dataset) -> None:
+        dataset.FrameOfReferenceUID = f"{dataset.SOPInstanceUID}.7"
+
+    assert lost(shares(small, constant)) == {"maps_injective": 0.0}
+    assert lost(shares(small, each)) == {"maps_injective": 0.0}
+
+
 def test_references_must_resolve_uids_be_unique_and_meta_information_agree(small, shares, lost):
     def dangling(path: str, dataset: Dataset) -> None:
         if "ReferencedImageSequence" in dataset:

@@ -9,6 +9,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless
 
+from fourfold.tasks.dicom_deid import hard_encodings
 from fourfold.tasks.dicom_deid.key import Mask
 from fourfold.tasks.dicom_deid.pixels_kept import compared, covered, ssim
 from fourfold.tasks.dicom_deid.reading import File
@@ -128,7 +129,8 @@ def test_a_mask_covers_what_is_near_it_on_its_frame_even_at_the_edge():
 @pytest.mark.parametrize(("keyword", "value"), [
     ("PixelSpacing", [2, 2]), ("ImageOrientationPatient", [-1, 0, 0, 0, 1, 0]), ("ImagePositionPatient", [0, 0, 9]),
     ("RescaleSlope", "7"), ("RescaleIntercept", "-1"), ("PhotometricInterpretation", "MONOCHROME1"), ("Modality", "CT"),
-    ("Laterality", "R"),
+    ("Laterality", "R"), ("PhotometricInterpretation", "PALETTE COLOR"), ("PixelAspectRatio", [1, 2]),
+    ("PatientOrientation", ["L", "F"]), ("PresentationLUTShape", "INVERSE"),
 ])  # fmt: skip
 def test_equal_samples_that_mean_something_else_are_not_equal(small, changed, scored, keyword, value):
     def with_scale(path: str, dataset: Dataset) -> None:
@@ -151,3 +153,30 @@ def test_numbers_written_otherwise_and_elements_more_mean_the_same(small, shares
         dataset.RescaleIntercept, dataset.RescaleType = "0", "US"
 
     assert lost(shares(small, rewritten)) == {}
+
+
+@pytest.mark.parametrize("encoded", [lambda data: data, hard_encodings.big_endian, hard_encodings.implicit])
+def test_a_palette_must_show_the_same_colours(small, changed, scored, encoded):
+    warm = (np.arange(256) * 257).clip(0, 60000).astype("<u2")
+
+    def coloured(path: str, dataset: Dataset) -> None:
+        dataset.PhotometricInterpretation = "PALETTE COLOR"
+        dataset.BitsAllocated = dataset.BitsStored = 8
+        dataset.HighBit, dataset.PixelRepresentation = 7, 0
+        dataset.PixelData = dataset.PixelData[: 64 * 64]
+        for number, entries in enumerate((warm, warm // 2, warm // 3)):
+            dataset.add_new((0x0028, 0x1101 + number), "US", [256, 0, 16])
+            dataset.add_new((0x0028, 0x1201 + number), "OW", entries.tobytes())
+
+    def without_red(path: str, dataset: Dataset) -> None:
+        coloured(path, dataset)
+        dataset.RedPaletteColorLookupTableData = bytes(512)
+
+    def grey(path: str, dataset: Dataset) -> None:
+        coloured(path, dataset)
+        dataset.PhotometricInterpretation = "MONOCHROME2"
+
+    given = replace(small, given=changed(small, coloured))
+    for change, equal in ((coloured, 1.0), (without_red, 0.0), (grey, 0.0)):
+        written = {path: encoded(data) for path, data in changed(small, change).items()}
+        assert scored(given, written).shares["pixels_equal"] == equal

@@ -2,15 +2,24 @@
 
 import re
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from fourfold.tasks.dicom_deid import hard_encodings, wording
-from fourfold.tasks.dicom_deid.key import Kept, Planted
+from fourfold.tasks.dicom_deid.corpus import draw
+from fourfold.tasks.dicom_deid.key import Corpus, Kept, Planted
+from fourfold.tasks.dicom_deid.phantoms import phantom
 from fourfold.tasks.dicom_deid.pixels_kept import MOST_DB
 from fourfold.tasks.dicom_deid.utility import PARTS, measure
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Corpus:
+    """Studies of every modality, two of many."""
+    return draw(np.random.default_rng(4), np.random.default_rng(5), phantom, patients=10, small=True)
 
 
 def test_the_reference_keeps_everything(small, scored):
@@ -63,6 +72,90 @@ def test_blank_texts_and_pixels_cost_those_parts_alone(small, shares, lost):
     assert 0 < found["ssim"] < 0.1
 
 
+ATTRIBUTES = [
+    *("BodyPartExamined", "ImageType", "KVP", "SliceThickness", "PatientPosition", "WindowCenter", "WindowWidth"),
+    *("RepetitionTime", "EchoTime", "MagneticFieldStrength", "FrameTime", "FrameIncrementPointer", "RescaleType"),
+    *("ViewPosition", "PositionerPrimaryAngle", "CountsAccumulated", "ActualFrameDuration", "DetectorVector"),
+    *("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "Manufacturer", "CompletionFlag", "ConversionType"),
+]
+
+
+@pytest.mark.parametrize("keyword", ATTRIBUTES)
+def test_an_attribute_that_names_nobody_must_stay(drawn, shares, lost, keyword):
+    def emptied(path: str, dataset: Dataset) -> None:
+        if keyword in dataset:
+            dataset[keyword].value = None
+
+    found = lost(shares(drawn, emptied))
+    assert found["attributes_kept"] < 1
+    assert found.keys() <= {"attributes_kept", "valid"}
+
+
+@pytest.mark.parametrize("keyword", ["KVP", "SliceThickness", "FrameTime", "WindowCenter", "InstanceNumber"])
+def test_no_one_value_is_right_for_all_files_nor_is_another_files(drawn, shares, lost, keyword):
+    values = [dcmread(BytesIO(data)).get(keyword) for data in drawn.reference.values()]
+    values = [value for value in values if value is not None]
+    for value in dict.fromkeys(values):
+        assert lost(shares(drawn, lambda _, dataset, value=value: changed_to(dataset, keyword, value))).keys() == {
+            "attributes_kept"
+        }
+    others = iter([*values[1:], values[0]])
+
+    def mixed_up(path: str, dataset: Dataset) -> None:
+        if keyword in dataset:
+            dataset[keyword].value = next(others)
+
+    assert lost(shares(drawn, mixed_up)).keys() == {"attributes_kept"}
+
+
+def changed_to(dataset: Dataset, keyword: str, value: object) -> None:
+    if keyword in dataset:
+        dataset[keyword].value = value
+
+
+def test_an_image_whose_pixels_were_changed_may_be_called_derived(drawn, shares, lost):
+    def derived(path: str, dataset: Dataset) -> None:
+        if "ImageType" in dataset:
+            dataset.ImageType = ["DERIVED", *dataset.ImageType[1:]]
+
+    assert lost(shares(drawn, derived)) == {}
+
+
+@pytest.mark.parametrize("keyword", ["PixelSpacing", "ImagePositionPatient"])
+def test_the_geometry_of_one_image_is_not_anothers(drawn, shares, lost, keyword):
+    values = [dcmread(BytesIO(data)).get(keyword) for data in drawn.reference.values()]
+    one = next(value for value in values if value is not None)
+    found = lost(shares(drawn, lambda _, dataset: changed_to(dataset, keyword, one)))
+    assert found.keys() == {"attributes_kept", "pixels_equal"}
+
+
+def test_what_a_report_says_was_measured_must_stay(drawn, shares, lost):
+    def in_centimetres(path: str, dataset: Dataset) -> None:
+        for element in dataset.iterall():
+            if element.keyword == "CodeValue" and element.value == "mm":
+                element.value = "cm"
+
+    def unnamed(path: str, dataset: Dataset) -> None:
+        for item in dataset.get("ContentSequence", ()):
+            del item.ConceptNameCodeSequence
+
+    for change in (in_centimetres, unnamed):
+        assert lost(shares(drawn, change)).keys() == {"attributes_kept"}
+
+
+def test_an_outline_in_an_overlay_stays_and_the_name_beside_it_need_not(drawn, shares, lost):
+    def blank(path: str, dataset: Dataset) -> None:
+        if (0x6000, 0x3000) in dataset:
+            dataset[0x6000, 0x3000].value = bytes(len(dataset[0x6000, 0x3000].value))
+
+    def full(path: str, dataset: Dataset) -> None:
+        if (0x6000, 0x3000) in dataset:
+            dataset[0x6000, 0x3000].value = b"\xff" * len(dataset[0x6000, 0x3000].value)
+
+    for change in (blank, full):
+        assert lost(shares(drawn, change)).keys() == {"attributes_kept"}
+
+
 def test_a_list_of_all_clinical_words_keeps_no_text(corpus, shares, lost):
     every = [*wording.FINDINGS, *wording.GRAPHICS, *wording.COMMENTS, *wording.HISTORIES, *wording.REQUESTS]
     every += [*wording.SERIES, *wording.PROTOCOLS, *(text for texts in wording.STUDIES.values() for text in texts)]
@@ -99,6 +192,7 @@ def test_a_list_of_all_clinical_words_keeps_no_text(corpus, shares, lost):
         ("MR heart, liver in view" + " for MR heart, liver in view" * 2, 0.5),
         ("MR heart, liver" + " lung" * 100_000, 0.5),
         ("MR heart", 0.5),
+        ("MR liver, heart in view", 0.5),
     ],
 )
 def test_a_text_may_have_some_words_more_for_what_went(small, shares, said, stays):
