@@ -129,8 +129,10 @@ def standing_alone(dataset: FileDataset, surrogates: Surrogates) -> FileDataset:
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     dataset.file_meta, dataset.preamble = meta, bytes(128)
     if not dataset.original_encoding[1]:
-        if "PixelData" in dataset and dataset.get("BitsAllocated") == 16:
-            dataset["PixelData"].value = np.frombuffer(dataset.PixelData, ">u2").astype("<u2").tobytes()
+        words = [f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")]
+        for name in (*words, *(["PixelData"] if dataset.get("BitsAllocated") == 16 else [])):
+            if name in dataset:
+                dataset[name].value = np.frombuffer(dataset[name].value, ">u2").astype("<u2").tobytes()
         for group in GROUPS:
             if (group, DATA) in dataset:
                 dataset[group, DATA].value = in_order(dataset, dataset[group, DATA].value).tobytes()

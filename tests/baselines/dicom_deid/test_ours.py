@@ -1,9 +1,13 @@
 """Our own method in a real guest: what an identity is, is gone, and what the policy lets stay, is there."""
 
 from datetime import datetime
+from io import BytesIO
 
 import numpy as np
 import pytest
+from pydicom import dcmread
+
+from fourfold.tasks.dicom_deid.hard_encodings import big_endian
 
 SECRETS = (
     b"Nakamura", b"Yuki", "中村".encode(), "由紀".encode(), b"Kowalczyk", b"KOWALCZYK", b"Zofia", b"MRN0001",
@@ -67,6 +71,20 @@ def test_a_burned_in_name_goes_and_a_marker_stays(run, one, parsed, needs_ocr):
         if not stays:
             assert after[before == 255].max() < 90
             assert np.array_equal(before[100:], after[100:])
+
+
+def test_a_palette_in_big_endian_words_keeps_its_colours(ours, one, parsed):
+    dataset, plain = dcmread(BytesIO(one())), BytesIO()
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    entries = (np.arange(256) * 200).astype("<u2")
+    for number in range(3):
+        dataset.add_new((0x0028, 0x1101 + number), "US", [256, 0, 16])
+        dataset.add_new((0x0028, 0x1201 + number), "OW", (entries // (number + 1)).tobytes())
+    dataset.save_as(plain)
+    found = parsed(ours({"a.dcm": big_endian(plain.getvalue())}))["a.dcm"]
+    assert found.file_meta.TransferSyntaxUID.is_little_endian
+    for number in range(3):
+        assert np.array_equal(np.frombuffer(found[0x0028, 0x1201 + number].value, "<u2"), entries // (number + 1))
 
 
 def test_what_is_no_dicom_file_is_left_out(ours, small):
