@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from fourfold.suite.metrics.bootstrap import wilson_interval
 from fourfold.suite.task import Score
-from fourfold.tasks.dicom_deid.fairness import scores
+from fourfold.tasks.dicom_deid.fairness import scores, shares
 from fourfold.tasks.dicom_deid.key import GROUPS, Instance, Key, Person, Planted
 from fourfold.tasks.dicom_deid.measures import METRICS
 
@@ -40,6 +40,12 @@ def key_of(people: Sequence[Person], documents: Sequence[int] = ()) -> Key:
 
 def flags(key: Key, leaks: Callable[[Planted], bool]) -> np.ndarray:
     return np.array([leaks(item) for item in key.planted], bool)
+
+
+def exact(leaked: int, patients: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval."""
+    found = binomtest(leaked, patients).proportion_ci(0.95, "exact")
+    return float(found.low), float(found.high)
 
 
 def found(leaked: np.ndarray, key: Key, seed: int = 0) -> dict[tuple[str, str], Score]:
@@ -90,12 +96,12 @@ def test_what_leaks_for_one_script_is_told_of_that_script_alone() -> None:
 def test_where_nothing_leaks_an_interval_claims_no_more_than_its_patients_can_tell() -> None:
     of = found(flags(KEY, lambda item: False), KEY)
     assert {score.value for (metric, _), score in of.items() if "recall" in metric} == {1.0}
-    low, high = wilson_interval(0, 4)
+    low, high = exact(0, 4)
     rate = of["group_leak_rate", "script=Thai"]
-    assert (rate.value, rate.low, rate.high) == (0.0, low, high)
+    assert (rate.value, rate.low, rate.high) == (0.0, low, pytest.approx(high, abs=0.02))
     gap = of["leak_gap", "script"]
     assert gap.value == gap.low == 0.0
-    assert gap.high == pytest.approx(high)
+    assert gap.high == pytest.approx(high, abs=0.02)
     assert of["leak_gap", "origin"].value is None, "one origin cannot differ from itself"
 
 
@@ -115,20 +121,67 @@ def test_intervals_are_of_patients_and_not_of_items() -> None:
     assert by_patient.value == by_item.value == 0.5
     assert by_patient.low is not None
     assert by_patient.high is not None
-    low, high = wilson_interval(20, 40)
-    assert by_patient.high - by_patient.low == pytest.approx(float(high - low), rel=0.15)
+    assert (by_patient.low, by_patient.high) == pytest.approx(exact(20, 40), abs=0.01)
 
 
-def test_the_95_percent_interval_of_a_group_holds_the_truth_about_that_often() -> None:
-    """Patients of a group leak at rates of their own, uniform on [0, 1]: the truth is 0.5."""
+@pytest.mark.parametrize(
+    ("patients", "rates", "truth"),
+    [
+        (6, lambda rng, n: rng.random(n), 0.5),
+        (12, lambda rng, n: np.where(rng.random(n) < 0.05, 1.0, 0.05), 0.0975),
+        (30, lambda rng, n: rng.beta(0.04, 1.96, n), 0.02),
+        (30, lambda rng, n: rng.beta(1.96, 0.04, n), 0.98),
+        (4, lambda rng, n: rng.beta(0.25, 0.25, n), 0.5),
+    ],
+    ids=["at any rate", "few of whom all leaks", "seldom", "nearly always", "all or nothing, nearly"],
+)
+def test_the_95_percent_interval_of_a_group_holds_the_truth_as_often(patients, rates, truth) -> None:
+    """Patients of a group leak at rates of their own, of which the truth is the mean."""
     rng, held = np.random.default_rng(1), 0
-    key = key_of([person("Latin") for _ in range(6)])
-    for _ in range(200):
-        rate = rng.random(6)
-        leaked = np.array([rng.random() < rate[item.patient] for item in key.planted])
-        score = found(leaked, key)["group_leak_rate", "script=Latin"]
-        held += score.low <= 0.5 <= score.high  # type: ignore[operator]
-    assert 0.90 <= held / 200 <= 0.99
+    key = key_of([person("Latin") for _ in range(patients)])
+    of = np.array([item.patient for item in key.planted])
+    for _ in range(100):
+        leaked = rng.random(len(of)) < rates(rng, patients)[of]
+        held += holds(shares(leaked, key, "script", rng)["Latin"].interval(), truth)
+    assert held >= 91  # One in 1,000 times would 95 % be so few.
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.5, 0.98])
+def test_the_worst_and_the_gap_of_groups_that_are_alike_hold_the_truth(rate: float) -> None:
+    """Ten scripts of four patients, who leak at rates of their own of the same mean: no gap, and no script is worse."""
+    rng, worst, gap = np.random.default_rng(2), 0, 0
+    key = key_of([person(f"script {number % 10}") for number in range(40)])
+    of = np.array([item.patient for item in key.planted])
+    for _ in range(60):
+        leaked = rng.random(len(of)) < rng.beta(2 * rate, 2 * (1 - rate), 40)[of]
+        scores_of = found(leaked, key)
+        worst += holds(ends(scores_of["worst_group_leak", "script"]), rate)
+        gap += holds(ends(scores_of["leak_gap", "script"]), 0)
+    assert min(worst, gap) >= 53  # Also one in 1,000 times.
+
+
+@pytest.mark.parametrize("pairs", [2, 10])
+def test_the_gap_of_twins_holds_the_truth(pairs: int) -> None:
+    """One pair of ten leaks for the other script alone; the others' leaks do not tell them apart."""
+    rng, held = np.random.default_rng(3), 0
+    key = key_of([person(("Latin", "Thai")[number % 2]) for number in range(2 * pairs)],
+                 [number // 2 for number in range(2 * pairs)])  # fmt: skip
+    of = np.array([item.patient for item in key.planted])
+    for _ in range(60):
+        rate = np.full(2 * pairs, 0.1)
+        rate[1::2] = np.where(rng.random(pairs) < 0.1, 1.0, 0.1)
+        held += holds(ends(found(rng.random(len(of)) < rate[of], key)["swap_gap", ""]), 0.09)
+    assert held >= 53
+
+
+def ends(score: Score) -> tuple[float, float]:
+    assert score.low is not None
+    assert score.high is not None
+    return score.low, score.high
+
+
+def holds(interval: tuple[float, float], truth: float) -> bool:
+    return interval[0] <= truth <= interval[1]
 
 
 @settings(max_examples=10, deadline=None)
@@ -169,8 +222,8 @@ def test_documents_of_the_same_two_patients_are_one_trial() -> None:
     many = key_of(people * 20, [place // 2 for place in range(40)])
     wide, narrow = (found(np.zeros(len(of.planted), bool), of)["swap_gap", ""] for of in (one, many))
     assert wide.n == narrow.n == 20
-    assert wide.high == pytest.approx(float(wilson_interval(0, 1)[1]))
-    assert narrow.high == pytest.approx(float(wilson_interval(0, 20)[1]))
+    assert wide.high == pytest.approx(exact(0, 1)[1], abs=0.01)
+    assert narrow.high == pytest.approx(exact(0, 20)[1], abs=0.01)
 
 
 def test_without_pixels_or_twins_their_metrics_are_undefined() -> None:
