@@ -75,6 +75,8 @@ def scan(folder: Path) -> Studies:
         name = instances.get(_bare(uid), "")
         if not name:
             raise ValueError(f"{databases[0]} has answers on instance {uid}, which is not among the files")
+        if name in rows:
+            raise ValueError(f"{databases[0]} has answers on instance {uid} twice: one row an instance is needed")
         rows[name] = row
         _checks(name, answers, {})
     return Studies(folder, databases[0], patients, rows)
@@ -161,7 +163,7 @@ def _checks(path: str, answers: str, spelled: Mapping[str, str]) -> list[Check]:
     """
     try:
         return [_check(path, answer, spelled) for answer in json.loads(answers).values()]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"the answers on {path} cannot be read: {error!r}") from error
 
 
@@ -175,7 +177,11 @@ def _check(path: str, answer: Mapping[str, Any], spelled: Mapping[str, str]) -> 
     if action == "pixels_hidden":
         box = json.loads(text)
         (left, top), (right, bottom) = (map(int, box[corner]) for corner in ("top_left", "bottom_right"))
+        if not (0 <= left < right and 0 <= top < bottom):
+            raise ValueError(f"a box from {box['top_left']} to {box['bottom_right']} holds no pixels")
         return Check(path, action, where, box["text"], Mask(top, left, np.ones((bottom - top, right - left), bool)))
+    if not place and action != "pixels_retained":  # It would be taken for an element that is not there.
+        raise ValueError(f"{answer.get('tag_ds')!r} names no element to {action}")
     if action in ("text_retained", "text_removed", "pixels_retained"):
         return Check(path, action, where, text)
     return Check(path, action, where, _bare(answer.get("value")))

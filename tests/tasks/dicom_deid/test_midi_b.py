@@ -129,6 +129,42 @@ def test_what_is_no_such_folder_is_refused_with_the_reason(folder, tmp_path):
         scan(folder)
 
 
+def box(*corners: list[int]) -> str:
+    return json.dumps({"text": "x", "top_left": corners[0], "bottom_right": corners[1]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tag_ds": None}, "None names no element to text_removed"),
+        ({"tag_ds": "PatientName"}, "'PatientName' names no element"),
+        ({"action": "<pixels_hidden>", "action_text": box([24, 13], [4, 4])}, "holds no pixels"),
+        ({"action": "<pixels_hidden>", "action_text": box([5, 5], [5, 5])}, "holds no pixels"),
+        ({"action": "<pixels_hidden>", "action_text": box([-5, 0], [5, 5])}, "holds no pixels"),
+    ],
+)
+def test_an_answer_that_nobody_could_pass_or_everybody_would_is_refused(folder, changes, reason):
+    answer = {"action": "<text_removed>", "tag_ds": "<(0010,0010)>", "action_text": "<Davidson>", **changes}
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("UPDATE answer_data SET AnswerData = ?", [json.dumps({"0": answer})])
+    database.close()
+    with pytest.raises(ValueError, match=reason):
+        scan(folder)
+
+
+def test_answers_that_are_there_twice_or_without_end_are_refused(folder):
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("INSERT INTO answer_data SELECT * FROM answer_data LIMIT 1")
+    database.close()
+    with pytest.raises(ValueError, match="twice"):
+        scan(folder)
+    with sqlite3.connect(folder / "answers.db") as database:
+        database.execute("UPDATE answer_data SET AnswerData = ?", ["[" * 100_000])
+    database.close()
+    with pytest.raises(ValueError, match="cannot be read: RecursionError"):
+        scan(folder)
+
+
 def test_a_sample_is_of_some_patients_numbered_anew(folder):
     everything = whole(folder)
     found = sample(scan(folder), np.random.default_rng(0), 2)
