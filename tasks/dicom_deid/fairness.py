@@ -77,10 +77,10 @@ def shares(
     hits = np.bincount(of, weights=counts * leaked, minlength=len(key.patients))
     values = np.array([person.groups[attribute] for person in key.patients])
     found = {str(value): (values == value) & (items > 0) for value in np.unique(values)}
-    return {value: _share(hits[those], items[those], rng) for value, those in found.items() if those.any()}
+    return {value: share(hits[those], items[those], rng) for value, those in found.items() if those.any()}
 
 
-def _share(hits: Floats, items: Floats, rng: np.random.Generator) -> Share:
+def share(hits: Floats, items: Floats, rng: np.random.Generator) -> Share:
     """The share of leaked items of patients (k,)."""
     return Share(float(hits.sum() / items.sum()), *limits(hits, items, 0, rng), round(items.sum()))
 

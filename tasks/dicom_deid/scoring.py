@@ -56,7 +56,7 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
     lost = np.array([item.path in failed for item in key.planted], bool)  # What did not come back fails every check.
     weights = poisson_weights(secret.rng("patients"), REPLICATES, len(key.patients))
     scores = [
-        *_leaked(found, found.leaked | lost, key, weights),
+        *_leaked(found, found.leaked | lost, key, weights, secret.rng("items")),
         *_replaced(key, written),
         *_told_apart(known, written),
         *_kept(key, given, written, weights),
@@ -72,7 +72,7 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
 
 
 def _leaked(
-    found: Leaks, leaked: npt.NDArray[np.bool_], key: Key, weights: npt.NDArray[np.uint8]
+    found: Leaks, leaked: npt.NDArray[np.bool_], key: Key, weights: npt.NDArray[np.uint8], rng: np.random.Generator
 ) -> Iterator[Score]:
     """Patients and items that leak, and files that failed. leaked: (items,), those of files that failed among them."""
     breached = found.breached(key)
@@ -92,14 +92,12 @@ def _leaked(
     }
     patient = np.array([item.patient for item in key.planted], np.int64)
     for group, chosen in groups.items():
-        hits, items = (np.bincount(patient[chosen], each, n) for each in (leaked[chosen], None))
-        with np.errstate(invalid="ignore"):
-            again = (weights @ hits) / (weights @ items)
-        low, high = percentile_interval(again)
-        value = float(hits.sum() / items.sum())
-        if low == high:  # Where none or all leak, resampling tells nothing: then a patient is one trial.
-            low, high = _wilson(round(value * (items > 0).sum()), int((items > 0).sum()))
-        yield Score("item_leak_rate", value, low, high, int(chosen.sum()), group)
+        if not chosen.any():
+            yield Score("item_leak_rate", None, group=group)
+            continue
+        hits, items = (np.bincount(patient[chosen], each, n) for each in (leaked[chosen], np.ones(chosen.sum())))
+        share = fairness.share(hits[items > 0], items[items > 0], rng)
+        yield Score("item_leak_rate", share.value, *share.interval(), share.n, group)
 
 
 def _grouped(attribute: str, values: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
