@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ class Share:
 
 
 Shares = Mapping[str, Share]
+Numbers = npt.NDArray[Any]
 
 
 def scores(leaked: npt.NDArray[np.bool_], key: Key, rng: np.random.Generator) -> list[Score]:
@@ -80,18 +82,18 @@ def shares(
     return {value: share(hits[those], items[those], rng) for value, those in found.items() if those.any()}
 
 
-def share(hits: Floats, items: Floats, rng: np.random.Generator) -> Share:
+def share(hits: Numbers, items: Numbers, rng: np.random.Generator) -> Share:
     """The share of leaked items of patients (k,)."""
     return Share(float(hits.sum() / items.sum()), *limits(hits, items, 0, rng), round(items.sum()))
 
 
-def limits(sums: Floats, sizes: Floats, lowest: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def limits(sums: Numbers, sizes: Numbers, lowest: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Draws of a lower and an upper limit, (b,) each, of the ratio of sums to sizes of clusters (k,) drawn from many.
 
     A cluster's own ratio lies between ``lowest`` and 1. The quantiles of the draws are limits: of the clusters' mean
     under random weights (Dirichlet's, all 1) with one more that is at that end (Gaffke 2005; Learned-Miller and Thomas
-    2019, arXiv:1905.06208). Of ratios that are 0 or 1 they are Clopper and Pearson's. For no distribution of ratios are
-    they known to fail, where a bootstrap of few clusters, most of them alike, does.
+    2019, arXiv:1905.06208). Of ratios that are 0 or 1 they are Clopper and Pearson's. For no distribution of
+    ratios of clusters of one size are they known to fail, where a bootstrap of a few that are mostly alike does.
     """
     weights = rng.standard_exponential((REPLICATES, len(sizes) + 1))
     further = weights[:, -1] * sizes.mean()
