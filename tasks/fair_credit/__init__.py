@@ -25,7 +25,7 @@ class FairCredit(Task):
     """
 
     name = "fair-credit"
-    version = "3"
+    version = "4"
     title = "Fair credit scoring"
     embedded = "simulated"
     datasets: ClassVar[Mapping[str, Dataset]] = {SIMULATED.name: SIMULATED, **DATASETS}

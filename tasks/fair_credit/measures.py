@@ -185,8 +185,8 @@ _FAIRNESS = (
         "counterfactual flips",
         "fairness",
         "lower",
-        "Share of test applicants whose decision would "
-        "differ, had they been born into the other group; known for simulated applicants alone.",
+        "Share of applicants, of those learned from, whose decision would differ, had they been born into the other "
+        "group; known for simulated applicants alone. Both are asked for, so a method can tell who is meant.",
         low=0,
         high=1,
     ),

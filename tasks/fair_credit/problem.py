@@ -79,8 +79,10 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
     """One fold to test on, the next to choose a threshold on, the rest, with its canaries, to learn from.
 
     Five seeds in a row test every applicant once; the next five do so over another split. The queries are test and
-    validation applicants with all canaries mixed in, in random order (and, where they are known, the test applicants as
-    they would have been in the other group). ``most`` cuts the dataset to that many rows.
+    validation applicants with all canaries mixed in, in random order. Where it is known how applicants would have been
+    in the other group, as many as half of those tested are asked for both ways. They are learned from: side by side,
+    the two tell the group, and would tell who is tested from who is to choose the threshold. ``most`` cuts the dataset
+    to that many rows.
     """
     data = loaded.data
     fold = folds(loaded, secret.rng(f"folds {secret.seed // FOLDS}", every_seed=True))
@@ -97,11 +99,12 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
     train = secret.rng("mix").permutation(np.concatenate([pool, canary[coin]]))
     label = np.where(np.isin(train, canary), 1 - data.label[train], data.label[train]).astype(np.int8)
 
-    asked, code = np.concatenate([test, validation, canary]), compared(data)
+    both = pool[: 0 if data.counterfactual is None else len(test) // 2]
+    asked, code = np.concatenate([test, validation, canary, both]), compared(data)
     features, group = data.features[asked], code[asked]
     if data.counterfactual is not None:
-        features = np.concatenate([features, data.counterfactual[test]])
-        group = np.concatenate([group, np.where(code[test] == UNKNOWN, UNKNOWN, 1 - code[test])])
+        features = np.concatenate([features, data.counterfactual[both]])
+        group = np.concatenate([group, np.where(code[both] == UNKNOWN, UNKNOWN, 1 - code[both])])
     order = secret.rng("queries").permutation(len(features))
     asks = (
         Ask(
@@ -128,7 +131,7 @@ def draw(loaded: Loaded, secret: Draw, aware: bool, most: int | None = None) -> 
         "validation": validation,
         "canary": canary,
         "coin": coin,
-        "flipped": data.counterfactual is not None,
+        "both": both,
     }
     by_row, query = np.argsort(train), np.argsort(order)[len(test) + len(validation) :][: len(canary)]
     learnt = by_row[np.searchsorted(train, canary[coin], sorter=by_row)]

@@ -26,11 +26,11 @@ _EDGE = 1e-6
 def score(hidden: Mapping[str, Any], answer: Floats, returns: str, tolerance: float, draw: Draw) -> Scored:
     """Score one answer, in the order of the queries, against what the problem kept back."""
     data: CreditData = hidden["data"]
-    test, validation, canary = hidden["test"], hidden["validation"], hidden["canary"]
+    test, validation, canary, both = (hidden[name] for name in ("test", "validation", "canary", "both"))
     straight = np.empty_like(answer)
     straight[hidden["order"]] = answer
-    parts = np.split(straight, np.cumsum([len(test), len(validation), len(canary)]))
-    p = dict(zip(("test", "validation", "canary", "flipped"), parts, strict=True))
+    parts = np.split(straight, np.cumsum([len(test), len(validation), len(canary), len(both)]))
+    p = dict(zip(("test", "validation", "canary", "both", "flipped"), parts, strict=True))
 
     decide, decide_fairly = _rules(data, validation, p["validation"], returns, tolerance)
     # An applicant has the same weights whenever a further split tests on them again.
@@ -42,10 +42,11 @@ def score(hidden: Mapping[str, Any], answer: Floats, returns: str, tolerance: fl
         *(_probabilities(data.label[test], p["test"], weights) if returns == "probability" else ()),
         *_treatment(data, test, decide(p["test"]), p["test"] if returns == "probability" else None, rng),
     ]
-    if hidden["flipped"]:
-        flips = np.abs(decide(p["test"]) - decide(p["flipped"]))
-        low, high = bootstrap.percentile_interval(bootstrap.mean_replicates(flips, weights))
-        scores.append(Score("counterfactual_flip_rate", float(flips.mean()), low, high, len(test)))
+    if len(both):
+        flips = np.abs(decide(p["both"]) - decide(p["flipped"]))
+        again = bootstrap.poisson_weights(draw.rng("flips"), REPLICATES, len(both))
+        low, high = bootstrap.percentile_interval(bootstrap.mean_replicates(flips, again))
+        scores.append(Score("counterfactual_flip_rate", float(flips.mean()), low, high, len(both)))
     wrong = 1 - data.label[canary]  # The canaries' labels are flipped: whoever learned them finds these likely.
     likely = np.where(wrong == 1, p["canary"], 1 - p["canary"])
     return Scored(scores, hidden["coin"], np.log(np.clip(likely, _EDGE, 1)))

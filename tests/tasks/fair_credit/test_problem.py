@@ -52,9 +52,24 @@ def test_queries_are_test_validation_and_all_canaries_in_an_order_that_says_noth
     straight = np.empty_like(query.features)
     straight[hidden["order"]] = query.features
     assert np.array_equal(straight[: len(asked)], loaded.data.features[asked])
-    assert np.array_equal(straight[len(asked) :], loaded.data.counterfactual[hidden["test"]])
+    once, again = np.split(straight[len(asked) :], 2)
+    assert np.array_equal(once, loaded.data.features[hidden["both"]])
+    assert np.array_equal(again, loaded.data.counterfactual[hidden["both"]])
     places = np.flatnonzero(np.isin(hidden["order"], np.arange(len(asked) - len(hidden["canary"]), len(asked))))
     assert abs(places.mean() / len(query.features) - 0.5) < 0.15
+
+
+def test_no_query_is_a_test_applicant_as_they_would_be_in_the_other_group(loaded):
+    problem = drawn(loaded)
+    hidden, given = problem.answers.hidden, problem.asks[0].give.features
+    asked = {row.tobytes() for row in problem.asks[1].give.features}
+    for part in ("test", "validation", "canary"):  # Whoever finds the other of two knows the group, and the part.
+        own, other = (of[hidden[part]] for of in (loaded.data.features, loaded.data.counterfactual))
+        told = [twin.tobytes() in asked for row, twin in zip(own, other, strict=True) if (row != twin).any()]
+        assert len(told) > 100
+        assert not any(told), part
+    learned = {row.tobytes() for row in given}
+    assert all(row.tobytes() in learned for row in loaded.data.features[hidden["both"]])
 
 
 def test_the_group_is_given_at_prediction_in_the_aware_track_alone(loaded):
@@ -65,8 +80,8 @@ def test_the_group_is_given_at_prediction_in_the_aware_track_alone(loaded):
     straight[hidden["order"]] = group
     code = compared(loaded.data)
     assert np.array_equal(straight[: len(hidden["test"])], code[hidden["test"]])
-    flipped = straight[-len(hidden["test"]) :]
-    assert np.all(flipped != code[hidden["test"]])
+    flipped = straight[-len(hidden["both"]) :]
+    assert np.all(flipped == 1 - code[hidden["both"]])
 
 
 def test_neither_labels_nor_coins_are_in_what_is_given(loaded):

@@ -27,7 +27,8 @@ def problem(task):
 def asked(problem):
     """The dataset's rows behind the queries, in the queries' order; -1 for the counterfactual ones."""
     hidden = problem.answers.hidden
-    rows = np.concatenate([hidden["test"], hidden["validation"], hidden["canary"], np.full(len(hidden["test"]), -1)])
+    parts = [hidden[name] for name in ("test", "validation", "canary", "both")]
+    rows = np.concatenate([*parts, np.full(len(hidden["both"]), -1)])
     return rows[hidden["order"]]
 
 
