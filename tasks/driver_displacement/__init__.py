@@ -24,7 +24,7 @@ class DriverDisplacement(Task):
     """
 
     name = "driver-displacement"
-    version = "2"
+    version = "3"
     title = "Driver displacement forecasts"
     embedded = "simulated"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

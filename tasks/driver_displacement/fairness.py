@@ -104,7 +104,6 @@ def _over(rates: Floats, weights: Floats) -> Floats:
     total = np.einsum("rw,rwgk->rgk", weights, np.where(known, rates, 0.0))
     weight = np.einsum("rw,rwgk->rgk", weights, known.astype(np.float64))
     mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-    mean = np.clip(mean, np.fmin.reduce(rates, axis=1), np.fmax.reduce(rates, axis=1))
     mean[..., 0] = np.exp(mean[..., 0])
     return mean
 

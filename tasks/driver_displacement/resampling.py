@@ -59,9 +59,7 @@ class Table:
         value = float(made(over_windows(array, np.ones(len(array)))))
         if np.isnan(value):
             return Score(metric, None, n=n, group=group)
-        # Stretched weights may be negative, yet no mean lies beyond the windows' least and greatest.
-        least, greatest = np.fmin.reduce(array), np.fmax.reduce(array)
-        replicates = made(np.clip(over_windows(array, self.weights[:, part]), least, greatest))
+        replicates = made(over_windows(array, self.weights[:, part]))
         several = int((~np.isnan(array)).sum(axis=0).max()) > 1
         low, high = percentile_interval(replicates) if several else (None, None)
         return Score(metric, value, low, high, n, group, replicates[:KEPT].astype(np.float32) if keep else None)
@@ -74,9 +72,11 @@ def window_weights(windows: Sequence[Window], rng: np.random.Generator, replicat
     neighbours that start anywhere and wrap around (circular block bootstrap: Politis and Romano 1992). A block is as
     long as the number of origins whose horizons overlap, as these share their errors. A real dataset is one world.
 
-    Few worlds hardly know their variance: their weights are stretched about 1 as `bootstrap.clustered_mean` stretches
-    clusters, so that a 95 % interval of a mean is right for normal worlds. Blocks of one history are not, as there are
-    hardly more than two an era: their intervals tell of these years alone, and are too narrow for others.
+    Few worlds hardly know their variance, and the blocks of one history no more: the weights are stretched about 1 as
+    `bootstrap.clustered_mean` stretches clusters, so that a 95 % interval of a mean is right for normal worlds, and
+    near it for the origins of one history. Where origins are hardly more than a block, intervals are very wide, as such
+    a history tells next to nothing of other years. Stretched weights may be negative, and a resampled mean beyond what
+    its metric can be.
     """
     weights = np.zeros((replicates, len(windows)))
     for era in dict.fromkeys(window.era for window in windows):
@@ -84,7 +84,7 @@ def window_weights(windows: Sequence[Window], rng: np.random.Generator, replicat
         for place, window in enumerate(windows):
             if window.era == era:
                 worlds.setdefault(id(window.world), []).append(place)
-        drawn = rng.integers(0, len(worlds), size=(replicates, len(worlds)))
+        drawn, length = rng.integers(0, len(worlds), size=(replicates, len(worlds))), 1
         for which, places in enumerate(worlds.values()):
             replicate = np.nonzero(drawn == which)[0]
             length = _overlapping([windows[place] for place in places])
@@ -92,15 +92,21 @@ def window_weights(windows: Sequence[Window], rng: np.random.Generator, replicat
             held = (start + np.arange(length)).reshape(len(replicate), -1)[:, : len(places)] % len(places)
             np.add.at(weights, (replicate[:, None], np.asarray(places)[held]), 1)
         of_era = [place for places in worlds.values() for place in places]
-        weights[:, of_era] = 1 + _stretch(len(worlds)) * (weights[:, of_era] - 1)
+        several = (len(worlds), 1) if len(worlds) > 1 else (len(of_era), length)
+        weights[:, of_era] = 1 + _stretch(*several) * (weights[:, of_era] - 1)
     return weights
 
 
-def _stretch(worlds: int) -> float:
-    """By how much the bootstrap's spread of a mean of so few is widened; 1 where they are one."""
-    if worlds < 2:
+def _stretch(units: int, block: int) -> float:
+    """By how much the bootstrap's spread of a mean of so few units, drawn in blocks, is widened; 1 for one block.
+
+    Blocks that wrap around hold a share 1 - block / units of the variance; it has the degrees of freedom of as many
+    blocks as lie apart, less one.
+    """
+    apart = math.ceil(units / block)
+    if apart < 2:
         return 1.0
-    return float(np.sqrt(worlds / (worlds - 1)) * stdtrit(worlds - 1, 0.975) / ndtri(0.975))
+    return float(np.sqrt(units / (units - block)) * stdtrit(apart - 1, 0.975) / ndtri(0.975))
 
 
 def over_windows(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:

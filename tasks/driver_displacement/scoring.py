@@ -1,7 +1,7 @@
 """How driver-displacement scores what a method forecast, window by window; where it failed, the references stand in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from fourfold.suite.metrics import forecast
 from fourfold.suite.task import Draw, Score, Scored
 from fourfold.tasks.driver_displacement import accuracy, fairness, fans, policy
 from fourfold.tasks.driver_displacement.errors import errors, targets_of
+from fourfold.tasks.driver_displacement.measures import METRICS
 from fourfold.tasks.driver_displacement.naive import reference, seasonal_reference
 from fourfold.tasks.driver_displacement.panel import TARGETS, Floats
 from fourfold.tasks.driver_displacement.resampling import Table, window_weights
@@ -19,6 +20,11 @@ from fourfold.tasks.driver_displacement.window import Window
 
 REPLICATES = 1000
 """Bootstrap replicates of worlds and origins, for intervals."""
+
+_LIMITS = {
+    metric.name: (-np.inf if metric.low is None else metric.low, np.inf if metric.high is None else metric.high)
+    for metric in METRICS
+}
 
 Answered = Sequence[npt.NDArray[Any] | None]
 
@@ -63,7 +69,8 @@ def score(hidden: Mapping[str, Any], answers: Answered, draw: Draw) -> Scored:
         *policy.policy_scores(made.windows, lost, draw.rng("policy", every_seed=True)),
     ]
     shown = {"fans": exhibit.encode(fans.fans(hidden, answers))}
-    return Scored(scores, hidden["coin"], membership(hidden["canary"], answers[1:]), exhibits=shown)
+    ranged = [_ranged(each) for each in scores]
+    return Scored(ranged, hidden["coin"], membership(hidden["canary"], answers[1:]), exhibits=shown)
 
 
 def settle(windows: Sequence[Window], answers: Answered) -> Forecasts:
@@ -95,6 +102,14 @@ def membership(canary: npt.NDArray[np.int64], answers: Answered) -> Floats:
 def _stock(quantiles: Floats) -> float:
     """One number for the jobs lost that quantiles (h, q) tell of."""
     return float(np.average(np.arcsinh(quantiles).mean(axis=-1), weights=1 / np.arange(1, len(quantiles) + 1)))
+
+
+def _ranged(score: Score) -> Score:
+    """The score with an interval within what its metric can be."""
+    if score.low is None or score.high is None:
+        return score
+    low, high = np.clip([score.low, score.high], *_LIMITS[score.metric])
+    return replace(score, low=float(low), high=float(high))
 
 
 def _mended(made: Forecasts) -> Iterator[Score]:

@@ -45,8 +45,24 @@ def test_overlapping_origins_are_resampled_in_blocks_within_their_era(eras):
     weights = window_weights(eras, np.random.default_rng(0), 5_000)
     before, covid, after = weights[:, :4], weights[:, 4], weights[:, 5:]
     assert (covid == 1).all()
-    assert (before.sum(axis=1) == 4).all()
-    assert (after.sum(axis=1) == 4).all()
+    assert before.sum(axis=1) == pytest.approx(np.full(5_000, 4))
+    assert after.sum(axis=1) == pytest.approx(np.full(5_000, 4))
+    stretch = np.sqrt(2) * 12.7062 / 1.95996  # Two blocks know half of their variance, with one degree of freedom.
+    times = np.rint(1 + (before - 1) / stretch).astype(int)
+    assert 1 + stretch * (times - 1) == pytest.approx(before, abs=1e-4)
     blocks = [np.roll([1, 1, 0, 0], start) for start in range(4)]
-    assert {tuple(row) for row in before.tolist()} == {tuple(one + other) for one in blocks for other in blocks}
-    assert weights.mean(axis=0) == pytest.approx(np.ones(9), abs=0.03)
+    assert {tuple(row) for row in times.tolist()} == {tuple(one + other) for one in blocks for other in blocks}
+    assert times.mean(axis=0) == pytest.approx(np.ones(4), abs=0.03)
+
+
+@pytest.mark.parametrize(("origins", "step", "horizon"), [(9, 3, 12), (11, 3, 12), (4, 1, 3), (3, 6, 6)])
+def test_an_interval_of_one_history_covers_the_mean_of_all_histories(origins, step, horizon):
+    history = object()
+    places = [20 + step * place for place in range(origins)]
+    windows = [Window(PANEL, PANEL, place, horizon, world=history) for place in places]
+    resampled = Table(windows, window_weights(windows, np.random.default_rng(0), 1000))
+    rng, hits = np.random.default_rng(1), 0
+    for noise in rng.normal(size=(1000, 80)):  # A window's error is the mean of its periods'.
+        found = resampled.score("bias", [noise[place + 1 : place + 1 + horizon].mean() for place in places], 1)
+        hits += found.low < 0 < found.high
+    assert hits / 1000 > 0.89

@@ -393,3 +393,19 @@ def test_naive_on_new_yorks_drivers_scores_as_a_prototype_of_statsforecast_and_l
         for metric, value in expected.items():
             assert found[metric, f"era={era}"].value == pytest.approx(value, abs=0.0006), (metric, era)
     assert found["sql", ""].value < table(as_published, map(reference, as_published))["sql", ""].value
+
+
+def test_intervals_of_a_short_history_are_within_what_each_metric_can_be():
+    first = made(1, 31, displaced=False)
+    windows = [
+        replace(first, seen=replace(until(first.truth, origin), displaced=None), origin=origin)
+        for origin in (31, 32, 33, 34, 35)
+    ]
+    limits = {metric.name: (metric.low, metric.high) for metric in METRICS}
+    found = table(windows, [guess(window, seed) for seed, window in enumerate(windows)])
+    for each in found.values():
+        least, most = limits[each.metric]
+        assert each.low is None or least is None or each.low >= least, each
+        assert each.high is None or most is None or each.high <= most, each
+    assert 1 in {each.high for (metric, _), each in found.items() if metric == "coverage_80"}
+    assert found["coverage_gap", "minority=high-low"].low < 0
