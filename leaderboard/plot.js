@@ -59,7 +59,7 @@ async function plot() {
   const x = +byId("axis-x").value, y = +byId("axis-y").value, mine = ++newest;
   const rows = drawn(x, y), on = front(rows, x, y);
   byId("front").textContent = on.length
-    ? `On the front, where nothing is better in both: ${on.map(row => data.rows[row].title).join(", ")}.` : "Nothing to draw: no row in view has both values.";
+    ? `On the front, where no means are better in both, intervals left aside: ${on.map(row => data.rows[row].title).join(", ")}.` : "Nothing to draw: no row in view has both values.";
   if (!rows.length) {
     byId("plot").replaceChildren();
     return;

@@ -45,7 +45,8 @@ PRIVACY = (
         "lower",
         "An empirical lower bound on epsilon at 95 % confidence, from how well the canaries' coins are guessed "
         "(Steinke, Nasr and Jagielski 2023; white-box by the ledger's trade-off curve, Mahloujifar, Melis, Chaudhuri "
-        "2025). It can refute a claim and prove none.",
+        "2025). It can refute a claim and prove none. The 95 % are of one run, and the greatest bound of many runs "
+        "exceeds epsilon more often; a run refutes at 99 %.",
         low=0,
     ),
     Metric(

@@ -39,6 +39,12 @@ def test_every_link_leads_to_a_page(pages: Path) -> None:
             assert (pages / target).is_file(), (path.name, target)
 
 
+def test_a_page_says_what_its_ranks_and_its_front_leave_out(pages: Path, page_of: PageOf) -> None:
+    text = page_of(pages, "taiwan").read_text()
+    assert "of many equal methods some are set apart by chance" in text
+    assert "On the front, where no means are better in both, intervals left aside: " in text
+
+
 def test_scripts_are_named_by_hash_and_no_other_runs(pages: Path, page_of: PageOf) -> None:
     text = page_of(pages, "taiwan").read_text()
     allowed = re.search(r"script-src ([^;]+);", text)
