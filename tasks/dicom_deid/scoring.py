@@ -54,7 +54,7 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
     found = leaks.find(known.wanted, written, came.extra, came.odd)
     failed = {path for files in found.failed.values() for path, _ in files}
     lost = np.array([item.path in failed for item in key.planted], bool)  # What did not come back fails every check.
-    weights = poisson_weights(secret.rng("patients"), REPLICATES, len(key.patients))
+    weights = _weights(key, secret)
     scores = [
         *_leaked(found, found.leaked | lost, key, weights, secret.rng("items")),
         *_replaced(key, written),
@@ -69,6 +69,18 @@ def _scored(hidden: Mapping[str, Any], answers: Sequence[Folder | None], secret:
     exhibits = {name: exhibit.encode(each) for name, each in shown.items()}
     coin = np.zeros(0, bool) if key.coin is None else key.coin
     return Scored(scores, coin, linkage.membership(key, written), exhibits)
+
+
+def _weights(key: Key, secret: Draw) -> npt.NDArray[np.uint8]:
+    """Weights (replicates, patients) of the bootstrap over patients.
+
+    Drawn people are each seed's own. Patients of a collection (no coins) are drawn again by other seeds, and weigh the
+    same there, so that what they have in common does not average out.
+    """
+    if key.coin is not None:
+        return poisson_weights(secret.rng("patients"), REPLICATES, len(key.patients))
+    each = (secret.rng(f"patient {patient.numbers['mrn']}", every_seed=True) for patient in key.patients)
+    return np.concatenate([poisson_weights(rng, REPLICATES, 1) for rng in each], axis=1)
 
 
 def _leaked(

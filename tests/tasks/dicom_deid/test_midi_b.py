@@ -11,7 +11,9 @@ import pytest
 
 from fourfold.suite import store
 from fourfold.suite.datasets import DatasetError, checksum, state, verify
-from fourfold.tasks.dicom_deid import sources
+from fourfold.suite.folder import folder as pack
+from fourfold.suite.task import Draw
+from fourfold.tasks.dicom_deid import problem, scoring, sources
 from fourfold.tasks.dicom_deid.midi import Claims, action_accuracy, by_action, passes
 from fourfold.tasks.dicom_deid.midi_b import EACH, Read, claims, corpus, read, sample, scan
 from fourfold.tasks.dicom_deid.reading import File
@@ -189,6 +191,19 @@ def test_of_a_patient_with_many_files_some_are_drawn(folder, small):
     assert all(sum(path.startswith("input/0/") for path in each) == EACH for each in drawn)
     assert all(sum(path.startswith("input/1/") for path in each) == 4 for each in drawn)
     assert len({*map(frozenset, drawn)}) > 1
+
+
+def test_a_patient_weighs_the_same_on_every_seed_that_draws_them(folder, small):
+    studies, found = scan(folder), []
+    kept = {f"input/{path}": data for path, data in small.given.items() if not path.startswith("2/")}
+    for seed in range(2):
+        secret = Draw(b"k" * 32, "dicom-deid", "midi-b", seed)
+        asked = problem.draw(studies, secret)
+        answers = [pack({path: kept[path] for path in ask.give.paths if path in kept}) for ask in asked.asks]
+        scores = scoring.score(asked.answers.hidden, answers, secret).scores
+        found.append(next(score for score in scores if score.metric == "utility"))
+    assert found[0].value == found[1].value == pytest.approx(2 / 3)
+    assert np.array_equal(found[0].replicates, found[1].replicates, equal_nan=True)
 
 
 def test_a_file_that_cannot_be_read_is_named(folder):
