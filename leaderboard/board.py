@@ -232,7 +232,8 @@ def _all_ranked(
 def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Ranked:
     metrics = {metric["name"]: metric for metric in task.get("metrics", ())}
     fresh = (task.get("certificate") or {}).get("seeds")
-    summary = summed(standing, metrics, str(task.get("headline", "")), fresh)
+    fixed = standing.dataset in task.get("fixed", ())
+    summary = summed(standing, metrics, str(task.get("headline", "")), fresh, fixed=fixed)
     usual = default_track(task)
     tracks = np.array(
         [methods.get(row.digest, {}).get("declared", {}).get("track", usual) for row in standing.rows], object

@@ -25,7 +25,11 @@ function difference(column, a, b) {
   if (student == null) return {mean, low: null, high: null};
   const spread = Math.sqrt(gaps.reduce((total, gap) => total + (gap - mean) ** 2, 0) / (gaps.length - 1));
   const reach = student * spread / Math.sqrt(gaps.length);
-  return {mean, low: mean - reach, high: mean + reach};
+  if (data.columns[column].averages || !gaps.some(gap => gap)) return {mean, low: mean - reach, high: mean + reach};
+  // What all seeds share, the pairs do not see: then the intervals of both count too, added by squares.
+  const [value, low, high] = [data.value[column], data.low[column], data.high[column]];
+  const together = (one, other) => low[one] === null || high[other] === null ? 0 : Math.hypot(value[one] - low[one], high[other] - value[other]);
+  return {mean, low: mean - Math.max(reach, together(a, b)), high: mean + Math.max(reach, together(b, a))};
 }
 
 function reading(column, gap) {

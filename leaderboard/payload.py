@@ -50,6 +50,7 @@ def payload(ranked: Ranked, shown: list[int], links: list[str]) -> dict[str, Any
                 "metric": metric["name"],
                 "group": standing.columns[column][1],
                 "worst": worst(metric["name"], metric) is not None,
+                "averages": bool(summary.averages[column]),
                 "names": metric["names"],
             }
             for column, metric in zip(columns, about, strict=True)

@@ -49,7 +49,7 @@ class Summary:
     """mean, low, high: (rows, columns), NaN where unknown. beats: (rows, rows), see ``ranking``.
 
     replicates: (rows, B) of the headline's mean over seeds, paired; None where no bootstrap was stored. Then ``beats``
-    comes of paired t intervals over the seeds.
+    comes of paired t intervals over the seeds. averages: (columns,), whether the errors of seeds average out.
     """
 
     mean: npt.NDArray[np.float64]
@@ -57,18 +57,25 @@ class Summary:
     high: npt.NDArray[np.float64]
     beats: npt.NDArray[np.bool_]
     replicates: npt.NDArray[np.floating[Any]] | None
+    averages: npt.NDArray[np.bool_]
 
 
 def summed(
-    standing: Standing, metrics: Mapping[str, Mapping[str, Any]], headline: str, fresh: int | None = None
+    standing: Standing,
+    metrics: Mapping[str, Mapping[str, Any]],
+    headline: str,
+    fresh: int | None = None,
+    *,
+    fixed: bool = False,
 ) -> Summary:
     """Sum over the seeds that count. metrics: the task's, by name, for their range and direction.
 
     fresh: how many seeds in a row rest on different records, of which further ones score the same again.
+    fixed: every seed scores the same records, so that no error of accuracy or fairness averages out.
     """
     seeds = slice(0, standing.asked)
     kept = np.where(standing.ok[:, None, seeds], standing.value[:, :, seeds], np.nan)
-    averages = np.array([metrics.get(name, {}).get("averages", True) for name, _ in standing.columns], bool)
+    averages = np.array([_averages(metrics.get(name, {}), fixed) for name, _ in standing.columns], bool)
     own = standing.low[:, :, seeds], standing.high[:, :, seeds]
     repeats = 1 if fresh is None else max(1, math.ceil(standing.asked / fresh))
     mean, low, high = ranking.mean_intervals(kept, *own, averages, repeats)
@@ -96,7 +103,12 @@ def summed(
         ends = (metrics.get(name, {}).get(end) for end in ("low", "high"))
         least, most = (limit if end is None else end for end, limit in zip(ends, (-np.inf, np.inf), strict=True))
         low[:, column], high[:, column] = (np.clip(bound[:, column], least, most) for bound in (low, high))
-    return Summary(mean, low, high, beats, replicates)
+    return Summary(mean, low, high, beats, replicates, averages)
+
+
+def _averages(metric: Mapping[str, Any], fixed: bool) -> bool:
+    """Whether the errors of seeds average out in a metric."""
+    return bool(metric.get("averages", True)) and not (fixed and metric.get("family") in ("accuracy", "fairness"))
 
 
 def mended(replicates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from fourfold.leaderboard.board import Board, Ranked
 from fourfold.leaderboard.numerals import interval, named, spelled
 from fourfold.leaderboard.ranking import CONFIDENCE
-from fourfold.leaderboard.summary import worst
+from fourfold.leaderboard.summary import Summary, worst
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
@@ -24,9 +24,10 @@ _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 class Difference:
     """One metric of two rows. difference: first less second, over the seeds both have; low, high: its 95 % interval.
 
-    paired: ``bootstrap`` (the headline, by the resamples both share), ``seeds`` (Student's t over paired seeds; the
-    interval is None for one seed) or ``worst`` (of guarantees and kinds, which have no interval). reading: the same in
-    words. names: of the two values, where they stand for kinds, and '' twice where they do not.
+    paired: ``bootstrap`` (the headline, by the resamples both share), ``seeds`` (Student's t over paired seeds, and no
+    less than the intervals of both allow where the errors of seeds do not average out; None for one seed) or ``worst``
+    (of guarantees and kinds, which have no interval). reading: the same in words. names: of the two values, where they
+    stand for kinds, and '' twice where they do not.
     """
 
     task: str
@@ -302,6 +303,9 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
     elif len(gaps) > 1:
         reach = float(stdtrit(len(gaps) - 1, (1 + CONFIDENCE) / 2) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
         low, high = mean - reach, mean + reach
+        if not summary.averages[column] and gaps.any():
+            low = min(low, mean - _together(summary, first, second, column))
+            high = max(high, mean + _together(summary, second, first, column))
     names = (_name(ranked, first, column), _name(ranked, second, column))
     if any(names):
         reading = f"both {names[0]}" if mean == 0 else f"{names[0]} against {names[1]}"
@@ -324,6 +328,16 @@ def difference(ranked: Ranked, first: int, second: int, column: int) -> Differen
         reading,
         names,
     )
+
+
+def _together(summary: Summary, first: int, second: int, column: int) -> float:
+    """How far below their difference the true one may lie by the intervals of both, added by squares; 0 where unknown.
+
+    What all seeds share, a paired difference over seeds does not see. As their errors have something in common, this
+    errs on the wide side.
+    """
+    below = summary.mean[first, column] - summary.low[first, column]
+    return float(np.nan_to_num(np.hypot(below, summary.high[second, column] - summary.mean[second, column])))
 
 
 def _reading(better: str, mean: float, low: float | None, high: float | None) -> str:

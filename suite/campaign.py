@@ -84,6 +84,7 @@ def task_card(task: Task) -> dict[str, Any]:
         "headline": task.headline,
         "shown": list(task.shown),
         "unranked": sorted(task.unranked),
+        **({"fixed": sorted(task.fixed)} if task.fixed else {}),
         "certificate": asdict(task.certificate) if task.certificate else None,
         "second": asdict(task.second) if task.second else None,
         "embedded": task.embedded,

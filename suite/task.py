@@ -221,6 +221,8 @@ class Task(ABC):
     """What else the task ranks by, in a table of its own, if anything."""
     unranked: ClassVar[frozenset[str]] = frozenset()
     """Datasets too small to separate methods: scored and shown, never ranked."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Datasets of which every seed scores the same records: more seeds tell no more of other records."""
     epsilons: ClassVar[Sequence[float]] = (1.0, 3.0, 8.0)
     """The budgets at which a method that claims privacy is run, unless others are asked for; the others run at none."""
     examine: ClassVar[str] = ""

@@ -62,6 +62,7 @@ class DriverDisplacement(Task):
         gate="no_group_worse",
     )
     declares: ClassVar[Mapping[str, tuple[str, ...]]] = {"pretrained": ("no", "public-series")}
+    fixed = frozenset(DATASETS) - {"simulated"}
     epsilons: ClassVar[tuple[float, ...]] = (1.0, 3.0, 8.0, math.inf)
     """The budgets at which private methods are run; infinity is the twin without privacy."""
 

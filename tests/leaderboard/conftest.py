@@ -64,7 +64,7 @@ TASK = {
         metric("net_benefit_fair", "net benefit, fair", "accuracy", "higher", low=None),
         metric("auc", "AUC", "accuracy", "higher"),
         metric("brier", "Brier score", "accuracy", "lower"),
-        metric("equalized_odds_difference", "equalized odds gap", "fairness", "lower"),
+        metric("equalized_odds_difference", "equalized odds gap", "fairness", "lower") | {"averages": False},
         metric("demographic_parity_difference", "demographic parity gap", "fairness", "lower"),
         metric("adverse_impact_ratio", "adverse impact ratio", "fairness", "higher"),
         metric("selection_rate", "approval rate", "fairness", "none"),
@@ -311,7 +311,8 @@ Rows = Callable[..., Board]
 def board_of() -> Rows:
     """A board of bare scores: ``{method: [headline of seed 0, of seed 1, ...]}``, None for a cell that failed.
 
-    reach: of each cell's own interval to both sides of the score; none by default.
+    reach: of each cell's own interval to both sides of the score; none by default. fixed: whether all seeds score the
+    same records.
     """
 
     def make(
@@ -321,6 +322,7 @@ def board_of() -> Rows:
         dataset: str = "taiwan",
         provenance: dict[str, Any] | None = None,
         reach: float | None = None,
+        fixed: bool = False,
     ) -> Board:
         rows = []
         for name, values in scores.items():
@@ -337,6 +339,7 @@ def board_of() -> Rows:
                     | ({} if reach is None else {"low": value - reach, "high": value + reach}),
                     first | {"metric": "refuted", "value": float(name in refuted), "replicates": None},
                 ]
-        return build(table(rows), {"fair-credit": TASK}, {}, provenance=provenance)
+        task = {**TASK, "fixed": [dataset]} if fixed else TASK
+        return build(table(rows), {"fair-credit": task}, {}, provenance=provenance)
 
     return make

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fourfold.leaderboard import dataset_page
 from fourfold.leaderboard.board import Board, build, selector
 from fourfold.leaderboard.standing import Row
+from fourfold.leaderboard.text import difference
 
 Make = Callable[..., Board]
 loosely = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,3 +168,15 @@ def test_a_title_leaves_out_parameters_at_their_default_and_a_selector_does_not(
     assert selector(row, {"bins": 12, "strength": 1.0}) == "scorecard[strength=0.1]"
     assert selector(row, {"bins": 12, "strength": 0.1}) == "scorecard"
     assert selector(row) == "scorecard[bins=12,strength=0.1]"
+
+
+def test_seeds_that_score_the_same_records_narrow_no_interval_and_tell_nobody_apart(board_of: Make) -> None:
+    values: dict[str, list[float | None]] = {"one": [0.50] * 4, "two": [0.52] * 4}
+    own, same = (board_of(values, reach=0.1, fixed=fixed).standings[0] for fixed in (False, True))
+    column = own.standing.column("net_benefit_fair")
+    assert column is not None
+    assert (own.summary.low[0, column], own.summary.high[0, column]) == (pytest.approx(0.45), pytest.approx(0.55))
+    assert (same.summary.low[0, column], same.summary.high[0, column]) == (pytest.approx(0.4), pytest.approx(0.6))
+    found = difference(same, 0, 1, column)
+    assert (found.low, found.high) == (pytest.approx(-0.02 - 0.1 * 2**0.5), pytest.approx(-0.02 + 0.1 * 2**0.5))
+    assert found.reading == "not told apart"
