@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -254,12 +255,16 @@ def _ranked(standing: Standing, task: Card, methods: Mapping[str, Card]) -> Rank
 
 
 def _complete(standing: Standing, summary: Summary, headline: str) -> npt.NDArray[np.bool_]:
-    """The rows whose every seed ended well with a headline that can be compared: (rows,)."""
+    """The rows whose every seed ended well with a headline that can be compared: (rows,).
+
+    So is one that few were asked, where the row failed on it: else who fails on what is hard would lose nothing.
+    """
     column = standing.column(headline)
     if column is None:
         return np.zeros(len(standing.rows), bool)
     seeds = slice(0, standing.asked)
     known = (standing.ok[:, seeds] & ~np.isnan(standing.value[:, column, seeds])).all(axis=1)
+    known &= (standing.ok | (standing.cells == "")).all(axis=1)
     if summary.replicates is not None:
         known &= ~np.isnan(summary.replicates).any(axis=1)
     return np.asarray(known)
@@ -273,6 +278,9 @@ def _lacking(standing: Standing, row: int) -> tuple[str, str]:
         return "failed", f"{first.status}: {first.reason}" if first else "no cell ended well"
     if well < standing.asked:
         return "incomplete", f"{well} of {standing.asked} seeds ended well"
+    failed = ((standing.cells[row] != "") & ~standing.ok[row]).tolist()
+    if any(failed):
+        return "incomplete", f"failed on seed {', '.join(map(str, compress(standing.seeds, failed)))}"
     return "undefined", "the headline has no value on some seed, or on over a tenth of a seed's resamples"
 
 

@@ -63,6 +63,12 @@ def test_a_row_with_more_seeds_than_the_others_ranks_nobody_out(board_of: Make) 
     assert board.standings[0].summary.mean[1, board.standings[0].standing.column("net_benefit_fair")] == 0.9
 
 
+def test_who_fails_on_a_seed_that_few_were_asked_does_not_rank(board_of: Make) -> None:
+    board = board_of({"shy": [0.9, 0.9, None], "two": [0.5, 0.5], "also": [0.2, 0.2]})
+    assert ranks(board) == {"shy": "", "two": "1", "also": "2"}
+    assert board.standings[0].states[1] == ("incomplete", "failed on seed 2")
+
+
 def test_a_dataset_too_small_to_rank_shows_everybody_and_ranks_nobody(board_of: Make) -> None:
     board = board_of({"a": [0.9, 0.9], "b": [0.1, 0.1]}, dataset="german")
     assert states(board) == {"a": "unranked", "b": "unranked"}
