@@ -95,6 +95,7 @@ _ACCURACY = (
         "How far the coverage is from nominal, at 80 %, and at 90 % in the row so named.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "pit_deviation",
@@ -105,6 +106,7 @@ _ACCURACY = (
         "uniform one (Chung et al. 2021); of outcomes that equal quantiles it is spread evenly (Czado et al. 2009).",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "bias",
@@ -165,6 +167,7 @@ _FAIRNESS = (
         "interval allows for its having been picked.",
         low=0.01,
         high=100,
+        averages=False,
     ),
     Metric(
         "loss_gap",
@@ -173,6 +176,7 @@ _FAIRNESS = (
         "lower",
         "Relative loss of one end of an attribute less that of the other, as of places of high less low minority "
         "share; without a name, its size for minority share.",
+        averages=False,
     ),
     Metric(
         "coverage_gap",
@@ -183,6 +187,7 @@ _FAIRNESS = (
         "share: negative where they are promised more than they get; without a name, its size for minority share.",
         low=-1,
         high=1,
+        averages=False,
     ),
     Metric(
         "under_forecast",
@@ -200,6 +205,7 @@ _FAIRNESS = (
         "lower",
         "Losses missed at one end of an attribute less those at the other; without a name, its size for minority "
         "share.",
+        averages=False,
     ),
 )
 
@@ -297,6 +303,7 @@ POLICY = (
         "The least `npv_per_worker` of any group: terciles of states by minority share and by income, occupations, "
         "sexes.",
         "$",
+        averages=False,
     ),
     Metric(
         "no_group_worse",

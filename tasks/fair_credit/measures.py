@@ -172,6 +172,7 @@ _FAIRNESS = (
         "Expected calibration error within the group.",
         low=0,
         high=1,
+        averages=False,
     ),
     Metric(
         "standardized_mean_difference",

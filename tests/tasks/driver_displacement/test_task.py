@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fourfold.leaderboard.ranking import mean_intervals
 from fourfold.suite.method import Budget
 from fourfold.suite.protocol import COST, PRIVACY
 from fourfold.suite.task import Draw
@@ -19,6 +20,16 @@ def test_what_it_shows_it_or_the_suite_measures():
     assert DriverDisplacement.shown[0] == DriverDisplacement.headline
     assert DriverDisplacement.embedded in DriverDisplacement.datasets
     assert all(dataset.task == DriverDisplacement.name for dataset in DriverDisplacement.datasets.values())
+
+
+def test_no_size_of_a_gap_and_no_worst_group_averages_out_over_seeds():
+    """Ten seeds of a true gap of 0 have a mean size well above it, and an interval that narrows is beside 0."""
+    pushed = {metric.name for metric in DriverDisplacement.metrics if not metric.averages}
+    sizes = {"coverage_error", "pit_deviation", "loss_gap", "coverage_gap", "under_forecast_gap"}
+    assert pushed == sizes | {"worst_group_loss", "worst_group_npv"}
+    size = np.abs(np.random.default_rng(0).normal(size=(500, 10)))
+    _, low, high = mean_intervals(size, np.maximum(size - 1.96, 0), size + 1.96, np.zeros(500, bool))
+    assert np.mean((low <= 0) & (high >= 0)) > 0.95
 
 
 def test_the_references_own_forecasts_are_worth_one(tmp_path):

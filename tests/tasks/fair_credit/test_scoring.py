@@ -211,3 +211,9 @@ def test_an_applicant_has_the_same_weights_on_every_seed(task, problem, noisy):
         scored = task.score(problem, [None, noisy], PROBABILITY, Budget(), draw)
         found.append(next(score.replicates for score in scored.scores if score.metric == "net_benefit"))
     assert np.array_equal(*found)
+
+
+def test_no_distance_from_calibration_averages_out_over_seeds(task):
+    averages = {metric.name: metric.averages for metric in task.metrics}
+    assert not averages["ece"]  # Noise pushes it up on each seed.
+    assert not averages["calibration_error"]
