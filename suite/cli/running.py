@@ -225,11 +225,12 @@ def submit(
 
 
 def _score(request: "Request", orders: Orders) -> int:
-    from fourfold.suite import campaign, remote
+    from fourfold.suite import campaign, plan, remote
 
     place = orders.key or orders.results / "key"
     made = not place.exists() and not orders.dry_run
     if made:
+        plan.jobs(request, _NO_KEY, orders.cache)  # What cannot be asked for leaves no folder and no key behind.
         campaign.store.create(orders.results)
     key = _NO_KEY if orders.dry_run and not place.exists() else campaign.read_key(place)
     if made and orders.key:

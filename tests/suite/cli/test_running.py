@@ -47,6 +47,8 @@ def test_a_users_mistake_is_told_in_a_line_with_the_nearest_name(
     assert offered in done.stderr
     assert len(done.stderr.splitlines()) <= 2
     assert "Traceback" not in done.stderr + done.stdout
+    if "fetch" not in offered:  # Once its data are there, that command is right.
+        assert [path.name for path in tmp_path.iterdir()] == ["my_method.py"]
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(fourfold: Run, tmp_path: Path) -> None:
