@@ -15,7 +15,7 @@ SLACK = 1.15
 """How many times as long as over made-up records a computation takes at first, and by how much it grows."""
 FLOOR = 1e-3
 """Seconds that each takes besides: what an interrupt or a cold cache may cost, however short the computation."""
-OVERRUNS = 16
+OVERRUNS = 24
 """How often a computation may take longer than that; each may tell when it was, and a few bits by how much."""
 
 
