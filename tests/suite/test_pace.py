@@ -85,5 +85,5 @@ def timed_total(curator: Curator, graph: Graph, parameters: dict[str, "torch.Ten
 
 
 def test_a_total_takes_as_long_over_records_that_are_slow():
-    assert ratio(None) > 2, ratio(None)
-    assert ratio(Pace("cpu")) == pytest.approx(1, abs=0.1)
+    assert ratio(None) > 2
+    assert ratio(Pace("cpu")) == pytest.approx(1, abs=0.3)
