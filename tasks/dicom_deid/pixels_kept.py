@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid.encoding import BLOCK
 from fourfold.tasks.dicom_deid.key import Mask
+from fourfold.tasks.dicom_deid.palettes import coloured
 from fourfold.tasks.dicom_deid.reading import File, once
 from fourfold.tasks.dicom_deid.values import Index, first, same
 
@@ -94,18 +95,14 @@ def colours_kept(given: File, written: File | None) -> bool:
 @once
 def _palette(file: File) -> npt.NDArray[Any] | None:
     """The colours (entries, 3) of a file of PALETTE COLOR, one for each value of its samples; else None."""
-    from pydicom.pixels import apply_color_lut
-
     found, _ = file.parsed
     if found is None or found.get("PhotometricInterpretation") != "PALETTE COLOR":
         return None
     try:
         entries, lowest, _ = found.RedPaletteColorLookupTableDescriptor
-        colours = np.asarray(apply_color_lut(lowest + np.arange(entries or 1 << 16), found))
+        return coloured(lowest + np.arange(entries or 1 << 16), found)
     except Exception:  # One that cannot be applied shows no colour.
         return None
-    swapped = not found.original_encoding[1] and "RedPaletteColorLookupTableData" in found  # pydicom leaves words so.
-    return colours.byteswap() if swapped else colours
 
 
 def decoded(given: File, written: File | None) -> npt.NDArray[Any] | None:

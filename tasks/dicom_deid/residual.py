@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from fourfold.tasks.dicom_deid import moved, ocr
 from fourfold.tasks.dicom_deid.key import Mask, Planted
+from fourfold.tasks.dicom_deid.palettes import coloured
 from fourfold.tasks.dicom_deid.reading import File, same_samples
 
 HIDDEN, LEGIBLE = 0.1, 0.5
@@ -276,10 +277,8 @@ def seen(file: File) -> list[Grey]:
     views = [grey(stored)]
     dataset, _ = file.parsed
     if dataset is not None and dataset.get("PhotometricInterpretation") == "PALETTE COLOR" and stored.ndim == 3:
-        from pydicom.pixels import apply_color_lut
-
         try:
-            views.append(grey(np.asarray(apply_color_lut(stored, dataset))))
+            views.append(grey(coloured(stored, dataset)))
         except Exception:  # A palette that cannot be applied shows nothing; what is stored was looked at.
             return views
     return views if len(views) == 2 else views * 2

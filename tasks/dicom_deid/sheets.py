@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fourfold.suite.exhibit import TEXT
 from fourfold.tasks.dicom_deid.key import Instance, Key, Mask
+from fourfold.tasks.dicom_deid.palettes import coloured
 from fourfold.tasks.dicom_deid.reading import File
 
 if TYPE_CHECKING:
@@ -186,8 +187,6 @@ def _shown(file: File, frame: int, window: tuple[float, float]) -> Shown | None:
 
 def _samples(file: File, frame: int) -> npt.NDArray[Any] | None:
     """One frame, its palette applied; None where there is none."""
-    from pydicom.pixels import apply_color_lut
-
     pixels, parsed = file.pixels[0], file.parsed[0]
     if pixels is None or parsed is None or not pixels.size:
         return None
@@ -195,7 +194,7 @@ def _samples(file: File, frame: int) -> npt.NDArray[Any] | None:
     if parsed.get("PhotometricInterpretation") != "PALETTE COLOR":
         return found
     try:
-        coloured = apply_color_lut(found, parsed)
+        colours = coloured(found, parsed)
     except Exception:  # Whoever wrote the file may have broken its palette: then its indexes are shown as grey.
         return found
-    return coloured >> 8 if coloured.dtype.itemsize > 1 else coloured
+    return colours >> 8 if colours.dtype.itemsize > 1 else colours
