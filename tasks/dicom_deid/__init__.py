@@ -23,7 +23,7 @@ class DicomDeid(Task):
     """
 
     name = "dicom-deid"
-    version = "11"
+    version = "12"
     title = "De-identification of DICOM studies"
     embedded = "phantom"
     datasets: ClassVar[Mapping[str, Dataset]] = DATASETS

@@ -58,16 +58,22 @@ def bare(folded: str) -> str:
 
 def bounded(text: str, start: int, end: int, kind: str = "") -> bool:
     """Whether ``text[start:end]`` stands as a word. kind: ``uid``, whose dots hold digits together, so that a short one
-    may be another's end; ``date``, which a time of day may follow; PADDED, before which zeros may stand."""
+    may be another's end; ``date``, which a time of day may follow where its year has four digits; PADDED, before which
+    zeros may stand."""
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     if kind == "uid" and before == "." and end - start < LONG:
         return False
-    if kind == "date" and after.isdigit() and _TIME.match(text, end):
+    if kind == "date" and after.isdigit() and _says_its_year(text[start:end]) and _TIME.match(text, end):
         after = ""
     if kind in PADDED and before == "0" and text[start].isdigit():
         before = text[max(0, start - 16) : start].rstrip("0")[-1:]
     alone = end - start == 1
     return not _runs_on(before, text[start], alone) and not _runs_on(text[end - 1], after, alone)
+
+
+def _says_its_year(date: str) -> bool:
+    """Whether a date's year has four digits: else two more after it are the rest of another's, as in 04.08.20|19."""
+    return sum(map(str.isdigit, date)) >= (8 if date.translate(SEPARATORS).isdigit() else 5)
 
 
 def _runs_on(left: str, right: str, alone: bool) -> bool:

@@ -77,6 +77,16 @@ def test_a_date_is_found_with_a_time_behind_it_and_not_within_a_number():
     assert not bounded("120240301", 1, 9, "date")
 
 
+@pytest.mark.parametrize(("text", "date", "found"), [
+    ("after 04.08.2019.", "04.08.20", False), ("on 04082019", "040820", False), ("04AUG2019", "04AUG20", False),
+    ("04.08.20.", "04.08.20", True), ("04.08.202019:30", "04.08.2020", True), ("202008041930", "20200804", True),
+    ("4AUG20201930", "4AUG2020", True), ("2020-08-041930", "2020-08-04", True),
+])  # fmt: skip
+def test_a_time_may_follow_a_date_and_no_more_of_its_year(text, date, found):
+    start = text.index(date)
+    assert bounded(text, start, start + len(date), "date") == found
+
+
 @pytest.mark.parametrize("between", [" ", "^", ", ", "_", "-", ".", "=", "\0", "", " / "])
 def test_names_and_numbers_are_found_whatever_stands_between_their_parts(between):
     assert forms("Hope Long", f"for Hope{between}Long today".encode()) & {PLAIN, SEPARATED}
