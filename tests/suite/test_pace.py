@@ -32,13 +32,13 @@ def timed(held: Pace, expected: float, work: float) -> float:
 def test_it_takes_as_long_whatever_is_done(work):
     took = timed(Pace("cpu"), 0.01, work)
     given = 0.01 * SLACK + FLOOR
-    assert given <= took < 1.1 * given
+    assert given <= took < 1.3 * given
 
 
 def test_what_overruns_takes_the_next_step_and_then_all_may_take_longer():
     held = Pace("cpu")
-    assert timed(held, 0.01, 0.0126) == pytest.approx((0.01 * SLACK + FLOOR) * SLACK, rel=0.05)
-    assert timed(held, 0.01, 0.0) == pytest.approx(0.01 * SLACK**2 + FLOOR, rel=0.05)
+    assert timed(held, 0.05, 0.06) == pytest.approx((0.05 * SLACK + FLOOR) * SLACK, rel=0.05)
+    assert timed(held, 0.05, 0.0) == pytest.approx(0.05 * SLACK**2 + FLOOR, rel=0.05)
 
 
 def test_only_so_many_overruns_are_borne():
@@ -50,8 +50,8 @@ def test_only_so_many_overruns_are_borne():
 
 
 def test_the_least_of_several_is_what_is_expected():
-    turns = iter([0.05, 0.02, 0.01, 0.02])
-    assert Pace("cpu").taken(lambda: burn(next(turns))) == pytest.approx(0.01, rel=0.1)
+    turns = iter([0.05, 0.03, 0.02, 0.03])
+    assert Pace("cpu").taken(lambda: burn(next(turns))) == pytest.approx(0.02, rel=0.2)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 Run = Callable[..., Any]
-CELLS = 12  # More than are done before the signal comes, however busy the machine.
+CELLS = 9  # More than are done before the signal comes, however busy the machine.
 WORDS = ("run", "-t", "coins", "-m", "coin-sleeper[seconds=0.6]", "--seeds", str(CELLS))
 
 
@@ -42,8 +42,11 @@ def interrupted(
     return process.returncode, said + rest, complained
 
 
-@pytest.mark.parametrize("backend", ["serial", "process", pytest.param("ray", marks=pytest.mark.ray)])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("backend", "number"), [
+    ("serial", signal.SIGINT), ("process", signal.SIGINT), ("process", signal.SIGTERM),
+    pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
+    pytest.param("ray", signal.SIGTERM, marks=pytest.mark.ray),
+])  # fmt: skip
 def test_an_interrupted_campaign_goes_on_with_the_same_command(
     fourfold: Run,
     command: tuple[str, ...],
